@@ -1,0 +1,117 @@
+"""Messages to bytes and back: Avro single-object encoding.
+
+Two marker bytes, the schema's 64-bit fingerprint, the Avro body. The fingerprint names
+message and version, so that a reader needs no registry.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import fastavro
+import msgspec
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from schemas.avro_schema import schema_of
+from schemas.encoder import encoder_of, envelope_bytes
+from schemas.envelope import Envelope
+from schemas.registry import MESSAGES, VERSIONS
+
+MARKER = b"\xc3\x01"
+HEADER_BYTES = 10
+
+
+class Message(NamedTuple):
+    """One decoded message."""
+
+    envelope: Envelope
+    body: msgspec.Struct
+
+
+class DecodeError(ValueError):
+    """The bytes are no message that this release can read."""
+
+
+class UnknownSchemaError(DecodeError):
+    """The fingerprint is not known: another product's record, or a newer release's."""
+
+
+class Form(NamedTuple):
+    """How one version of one message is read."""
+
+    name: str
+    version: int
+    schema: Any
+    body: type[msgspec.Struct]
+    upcast: Callable[[dict[str, Any]], dict[str, Any]] | None
+
+
+def header_of(schema: dict[str, Any]) -> bytes:
+    """Return marker and CRC-64-AVRO fingerprint (little endian) of a schema."""
+    text = fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO")
+    return MARKER + bytes.fromhex(text)
+
+
+_FORMS: dict[bytes, Form] = {}
+_ENCODERS: dict[type[msgspec.Struct], tuple[bytes, Callable[[Any], bytes]]] = {}
+HEADERS: dict[type[msgspec.Struct], bytes] = {}
+"""Header by body class: lets a consumer tell types apart without decoding."""
+
+
+def register(form: Form) -> bytes:
+    """Make one version of a message readable; return its header."""
+    header = header_of(form.schema)
+    _FORMS[header] = form._replace(schema=fastavro.parse_schema(form.schema, _force=True))
+    return header
+
+
+def _register_present() -> None:
+    for body in MESSAGES:
+        version = VERSIONS.get(body.__name__, 1)
+        header = register(Form(body.__name__, version, schema_of(body), body, None))
+        _ENCODERS[body] = (header, encoder_of(body))
+        HEADERS[body] = header
+
+
+_register_present()
+
+
+def encode(envelope: Envelope, body: msgspec.Struct) -> bytes:
+    """Encode a message; `KeyError` where the body is of no message class."""
+    header, fields = _ENCODERS[type(body)]
+    return header + envelope_bytes(envelope) + fields(body)
+
+
+def decode(data: bytes) -> Message:
+    """Decode a message.
+
+    Raises:
+        UnknownSchemaError: the header is Avro's, but no known schema's.
+        DecodeError: the bytes are no single-object encoding, or not of their schema.
+    """
+    form = _FORMS.get(data[:HEADER_BYTES])
+    if form is None:
+        raise _unknown(data)
+    try:
+        record: Any = fastavro.schemaless_reader(io.BytesIO(data[HEADER_BYTES:]), form.schema, None)
+        envelope = msgspec.convert(record.pop("envelope"), Envelope)
+        fields = record if form.upcast is None else form.upcast(record)
+        return Message(envelope, msgspec.convert(fields, form.body))
+    except Exception as error:
+        raise DecodeError(f"not a readable {form.name} v{form.version}: {error!r}") from error
+
+
+def _unknown(data: bytes) -> DecodeError:
+    if data[:2] != MARKER or len(data) < HEADER_BYTES:
+        start = data[:8].hex(" ")
+        return DecodeError(
+            f"not an Avro single-object encoded message (starts with {start or 'nothing'}); "
+            "encode it with the schemas of schemas/avro"
+        )
+    number = data[2:HEADER_BYTES].hex()
+    return UnknownSchemaError(
+        f"schema fingerprint {number} is not known: not one of Tidemill's messages, "
+        "or written by a newer release"
+    )

@@ -1,0 +1,60 @@
+"""Canonical JSON: sorted keys, no white space, integers within 64 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+INT64_MIN = -(1 << 63)
+INT64_MAX = (1 << 63) - 1
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decode_any = msgspec.json.Decoder().decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class JsonError(ValueError):
+    """The text is not JSON as Tidemill takes it."""
+
+
+def parse(text: bytes | str) -> Any:
+    """Parse JSON; `JsonError` for what is no JSON or holds an integer outside int64."""
+    try:
+        value = _decode_any(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise JsonError(f"not valid JSON: {error}") from error
+    check_integers(value)
+    return value
+
+
+def parse_object(text: bytes | str) -> dict[str, Any]:
+    """Parse a JSON object; `JsonError` for anything else."""
+    try:
+        value = _decode_object(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise JsonError(f"not a JSON object: {error}") from error
+    check_integers(value)
+    return value
+
+
+def canonical(value: object) -> bytes:
+    """Write a value as canonical JSON; `JsonError` where it cannot be."""
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise JsonError(f"cannot be written as JSON: {error}") from error
+
+
+def check_integers(value: object) -> None:
+    """Raise `JsonError` where an integer lies outside int64, at any depth."""
+    kind = type(value)
+    if kind is int:
+        if not INT64_MIN <= value <= INT64_MAX:  # type: ignore[operator]
+            raise JsonError(f"integer {value} is outside int64; send it as a string")
+    elif kind is dict:
+        for item in value.values():  # type: ignore[attr-defined]
+            check_integers(item)
+    elif kind is list:
+        for item in value:  # type: ignore[attr-defined]
+            check_integers(item)

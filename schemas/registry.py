@@ -1,0 +1,82 @@
+"""Every message, once: its body, its public type and the version of its schema."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas import commands, definitions, events, replies, results, tasks, telemetry
+
+MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
+    commands.RunInstance: "RunInstance",
+    commands.CreateInstance: "CreateInstance",
+    commands.StartInstance: "StartInstance",
+    commands.SuspendInstance: "SuspendInstance",
+    commands.ResumeInstance: "ResumeInstance",
+    commands.CancelInstance: "CancelInstance",
+    commands.TerminateInstance: "TerminateInstance",
+    commands.RetryIncident: "RetryIncident",
+    commands.PublishDefinition: "PublishDefinition",
+    commands.StartChild: "StartChild",
+    commands.CompleteCall: "CompleteCall",
+    commands.FailCall: "FailCall",
+    commands.Continue: "Continue",
+    commands.FireTimer: "FireTimer",
+    results.CompleteActivity: "CompleteActivity",
+    results.FailActivity: "FailActivity",
+    results.ReportActivityStarted: "ReportActivityStarted",
+    results.HeartbeatActivity: "HeartbeatActivity",
+    events.WorkflowCreated: "workflow.created",
+    events.WorkflowStarted: "workflow.started",
+    events.WorkflowSuspended: "workflow.suspended",
+    events.WorkflowResumed: "workflow.resumed",
+    events.WorkflowCompleted: "workflow.completed",
+    events.WorkflowFailed: "workflow.failed",
+    events.WorkflowCancelled: "workflow.cancelled",
+    events.WorkflowTerminated: "workflow.terminated",
+    events.ActivityScheduled: "activity.scheduled",
+    events.ActivityStarted: "activity.started",
+    events.ActivityCompleted: "activity.completed",
+    events.ActivityFailed: "activity.failed",
+    events.ActivityCancelled: "activity.cancelled",
+    events.TimerScheduled: "timer.scheduled",
+    events.CallStarted: "call.started",
+    events.NodeExecuted: "node.executed",
+    events.ErrorOccurred: "error.occurred",
+    events.IncidentResolved: "incident.resolved",
+    events.DefinitionSubmitted: "definition.submitted",
+    events.DefinitionPublished: "definition.published",
+    events.DefinitionRefused: "definition.refused",
+    tasks.ActivityTask: "ActivityTask",
+    tasks.ActivityCancellation: "ActivityCancellation",
+    replies.Reply: "Reply",
+    telemetry.Reading: "Reading",
+    telemetry.DeviceCommand: "DeviceCommand",
+    telemetry.DeviceState: "DeviceState",
+    telemetry.DeviceEvent: "DeviceEvent",
+    definitions.DefinitionRecord: "DefinitionRecord",
+}
+"""Public type by body class."""
+
+BODIES: Final[dict[str, type[msgspec.Struct]]] = {name: body for body, name in MESSAGES.items()}
+"""Body class by public type."""
+
+VERSIONS: Final[dict[str, int]] = {}
+"""Present schema version by class name, where it is not 1."""
+
+EVENT_TYPES: Final = tuple(
+    name for body, name in MESSAGES.items() if body.__module__ == events.__name__
+)
+COMMAND_TYPES: Final = tuple(
+    name for body, name in MESSAGES.items() if body.__module__ == commands.__name__
+)
+RESULT_TYPES: Final = tuple(
+    name for body, name in MESSAGES.items() if body.__module__ == results.__name__
+)
+CLIENT_COMMAND_TYPES: Final = COMMAND_TYPES[: COMMAND_TYPES.index("StartChild")]
+
+
+def public_type(body: msgspec.Struct) -> str:
+    """Return the public type of a body; `KeyError` where it is no message."""
+    return MESSAGES[type(body)]

@@ -1,0 +1,51 @@
+"""Results: what workers report about an activity, on `workflow.results`."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class CompleteActivity(msgspec.Struct, frozen=True, gc=False):
+    """An attempt ended well; the first completion of any attempt wins."""
+
+    activity: int
+    """Sequence of the first `activity.scheduled` event, the last part of the task id."""
+    attempt: int
+    output: bytes = b"null"
+    """A JSON value."""
+    worker: str = ""
+    started_at: int = 0
+    """Milliseconds since 1970 by the worker's clock."""
+
+
+class FailActivity(msgspec.Struct, frozen=True, gc=False):
+    """The current attempt ended with an error."""
+
+    activity: int
+    attempt: int
+    code: str
+    """A code of the error catalogue, or the author's own."""
+    message: str = ""
+    retryable: bool = True
+    worker: str = ""
+    started_at: int = 0
+    details: bytes = b"null"
+    """A JSON value: service, cause chain."""
+
+
+class ReportActivityStarted(msgspec.Struct, frozen=True, gc=False):
+    """A worker has begun an attempt; sent only where a time-out or detachment needs it."""
+
+    activity: int
+    attempt: int
+    worker: str = ""
+    started_at: int = 0
+
+
+class HeartbeatActivity(msgspec.Struct, frozen=True, gc=False):
+    """A worker is still at it; kept in the book, no event."""
+
+    activity: int
+    attempt: int
+    worker: str = ""
+    details: bytes = b"null"

@@ -1,0 +1,157 @@
+"""The workflow net: nodes and flows of one definition version, as frozen data.
+
+Every front end (YAML, later BPMN and others) is read into this model, and the engine
+knows nothing else. The semantics are BPMN 2.0's token semantics: several incoming flows
+of a node other than a join merge (each token passes), several outgoing flows split.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Version(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A semantic version; ordered."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        """Return `major.minor.patch`."""
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+class Retry(msgspec.Struct, frozen=True, gc=False):
+    """How a failed attempt is repeated.
+
+    The delay before retry n (from 0) is min(initial_delay_ms * backoff_factor**n, max_delay_ms);
+    at once is 0, a fixed delay has factor 1.
+    """
+
+    max_attempts: int = 0
+    """Retries after the first attempt."""
+    initial_delay_ms: int = 0
+    backoff_factor: float = 1.0
+    max_delay_ms: int = 3_600_000
+
+
+class Expression(msgspec.Struct, frozen=True, gc=False):
+    """A value of the definition: a literal, one CEL expression, or text with expressions.
+
+    In the source `${…}` alone is an expression and keeps its type; inside a longer string
+    it is interpolated; everything else is a literal.
+    """
+
+    source: Any
+    """The author's JSON value, `${…}` included, at any depth."""
+
+
+class Flow(msgspec.Struct, frozen=True, gc=False):
+    """A transition: an arrow from one node to another."""
+
+    id: str
+    source: str
+    target: str
+    condition: str = ""
+    """CEL source without `${}`; empty for none."""
+    weight: int = 1
+    """Conditions of an exclusive choice are tried by falling weight, ties in file order."""
+    default: bool = False
+
+
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
+    """The none start event."""
+
+
+class End(msgspec.Struct, frozen=True, gc=False, tag="end"):
+    """The none end event: takes its token away."""
+
+
+class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
+    """Work for an external worker."""
+
+    activity_type: str
+    queue: str = "default"
+    input: Expression = Expression({})
+    """Shape of the worker's input."""
+    reads: list[str] = []
+    """Variables that the worker may read beside its input."""
+    result_path: str = ""
+    """Variable (dotted path) that takes the output; empty for `result`."""
+    output: dict[str, Expression] = {}
+    """Output mapping: variable (dotted path) by expression over `output` and the variables."""
+    schedule_to_start_ms: int = 0
+    start_to_close_ms: int = 0
+    heartbeat_ms: int = 0
+    retry: Retry | None = None
+    """None: the definition's default."""
+
+
+class ExclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="exclusive"):
+    """Takes the first outgoing flow whose condition is true, else the default; merges."""
+
+
+class ParallelGateway(msgspec.Struct, frozen=True, gc=False, tag="parallel"):
+    """Waits for one token on every incoming flow, then takes every outgoing flow."""
+
+
+class Timer(msgspec.Struct, frozen=True, gc=False, tag="timer"):
+    """An intermediate timer event: a duration or a date, each possibly an expression.
+
+    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601 with offset.
+    Exactly one of the two is given.
+    """
+
+    duration: Expression | None = None
+    date: Expression | None = None
+    output: dict[str, Expression] = {}
+
+
+class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
+    """A call of another workflow; waits for its result."""
+
+    definition_id: str
+    version: str = ""
+    """Exact version, or empty for the newest when the child starts."""
+    input: dict[str, Expression] = {}
+    result_path: str = ""
+    output: dict[str, Expression] = {}
+    spread: bool = False
+    """True: the child is a root of its own, on a partition of its own."""
+
+
+NodeKind = Start | End | Activity | ExclusiveGateway | ParallelGateway | Timer | Call
+
+
+class Node(msgspec.Struct, frozen=True, gc=False):
+    """A node of the net, of one kind."""
+
+    id: str
+    kind: NodeKind
+    name: str = ""
+    """Display name, in any language."""
+    metadata: dict[str, Any] = {}
+
+
+class Definition(msgspec.Struct, frozen=True, gc=False):
+    """One version of a workflow definition; immutable."""
+
+    id: str
+    version: Version
+    nodes: dict[str, Node]
+    """By id, in the author's order."""
+    flows: dict[str, Flow]
+    """By id, in the author's order."""
+    name: str = ""
+    metadata: dict[str, Any] = {}
+    variables: dict[str, str] = {}
+    """Declared variables: `number`, `integer`, `string`, `boolean`, `list`, `map`, `any`."""
+    defaults: dict[str, Any] = {}
+    """Initial values of variables that the start does not give."""
+    result: dict[str, Expression] = {}
+    """Outputs of the workflow; empty: all variables."""
+    retry: Retry = Retry()
+    """Default retry of activities without one."""

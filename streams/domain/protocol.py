@@ -1,0 +1,174 @@
+"""The core's two functions and their values.
+
+`decide(command, state, ctx) -> Accepted | Rejected` and `evolve(state, event) -> state`.
+Refusals and effects are values; nothing here reads a clock, draws a number or does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from schemas.commands import PublishDefinition
+from schemas.tasks import ActivityCancellation, ActivityTask
+from streams.domain.net.model import Definition
+
+
+class Limits(msgspec.Struct, frozen=True, gc=False):
+    """Bounds that `decide` holds; sizes in bytes."""
+
+    variable: int = 256 * 1024
+    state: int = 1024 * 1024
+    message: int = 512 * 1024
+    events_per_command: int = 2_000
+    steps_per_command: int = 1_000
+    path: int = 200
+    """Entries kept of the execution path and of the error stack; the whole is in the history."""
+
+
+class Definitions(Protocol):
+    """What a decision may know of definitions: the published versions, as of the batch."""
+
+    def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
+        """Return that version, or the newest where `version` is empty; None if unknown."""
+        ...
+
+    def queue_exists(self, queue: str) -> bool:
+        """Tell whether the activity queue has a topic."""
+        ...
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """Everything outside the aggregate that a decision may read."""
+
+    now: int
+    """Milliseconds since 1970; never goes back."""
+    aggregate_id: str
+    tenant: str
+    command_id: str
+    actor: str
+    incarnation: str
+    """Incarnation in the command, empty for any; for a start: the one to take."""
+    expected_sequence: int
+    """-1 for any."""
+    definitions: Definitions
+    limits: Limits
+    beats: dict[int, int]
+    """Last heartbeat by open activity, ms since 1970: the book's, outside the fold."""
+    read_definition: Callable[[PublishDefinition], Definition | list[str]]
+    """Reads a definition's source: the model, or the sentences that say what is wrong."""
+
+
+class DispatchActivity(msgspec.Struct, frozen=True, gc=False):
+    """Effect: put a task on its queue."""
+
+    queue: str
+    task: ActivityTask
+
+
+class CancelTask(msgspec.Struct, frozen=True, gc=False):
+    """Effect: tell workers that a task is no longer wanted."""
+
+    cancellation: ActivityCancellation
+
+
+class SendCommand(msgspec.Struct, frozen=True, gc=False):
+    """Effect: an internal command to another aggregate."""
+
+    aggregate_type: str
+    aggregate_id: str
+    incarnation: str
+    body: msgspec.Struct
+
+
+class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
+    """Effect: write a version to `workflow.definitions`."""
+
+    definition_id: str
+    version: str
+    status: str
+    source: str
+    message: str = ""
+
+
+Effect = DispatchActivity | CancelTask | SendCommand | RecordDefinition
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """The command takes effect: facts, what follows from them, and the state after them."""
+
+    events: list[msgspec.Struct]
+    """Event bodies, in order; the n-th has sequence `state.sequence + n`."""
+    effects: list[Effect]
+    state: Any
+    """`fold(events)` from the state before: what `decide` itself worked with."""
+    result: bytes = b"null"
+    """A JSON value for the reply."""
+    beat: int = 0
+    """Activity whose heartbeat this command is; the shard notes `now` in the book."""
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """The command has no effect."""
+
+    code: str
+    """A code of `schemas.errors`."""
+    message: str
+    """A sentence that helps."""
+
+
+Outcome = Accepted | Rejected
+
+
+class EventPlace(msgspec.Struct, frozen=True, gc=False):
+    """Where an event stands: what `evolve` reads of the envelope."""
+
+    aggregate_id: str
+    tenant: str
+    incarnation: str
+    sequence: int
+    time: int
+    actor: str
+
+
+class Aggregate(Protocol):
+    """One kind of aggregate, as the runtime drives it."""
+
+    type: str
+    """Its name in envelopes and store keys."""
+    form: int
+    """Version of the state record's form; a newer one in the log is refused."""
+
+    def decide(self, command: msgspec.Struct, state: Any | None, ctx: Decision) -> Outcome:
+        """Decide a command; pure."""
+        ...
+
+    def evolve(self, state: Any | None, event: msgspec.Struct, at: EventPlace) -> Any:
+        """Apply an event; pure, total, never refuses."""
+        ...
+
+    def encode(self, state: Any) -> bytes:
+        """Write a state; equal states give equal bytes."""
+        ...
+
+    def decode(self, data: bytes) -> Any:
+        """Read a state."""
+        ...
+
+    def sequence(self, state: Any) -> int:
+        """Return the sequence of the state's last event."""
+        ...
+
+    def incarnation(self, state: Any) -> str:
+        """Return which life of its id the state is."""
+        ...
+
+    def next_due(self, state: Any, beats: dict[int, int]) -> int:
+        """Return when the state's earliest timer is due, in ms since 1970; 0 for none."""
+        ...
+
+    def is_finished(self, state: Any) -> bool:
+        """Tell whether only a short memory of the state need be kept."""
+        ...
