@@ -93,7 +93,13 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
-Effect = DispatchActivity | CancelTask | SendCommand | RecordDefinition
+class RedriveCommand(msgspec.Struct, frozen=True, gc=False):
+    """Effect: apply the command that an incident kept (`ErrorOccurred.command`) again."""
+
+    data: bytes
+
+
+Effect = DispatchActivity | CancelTask | SendCommand | RecordDefinition | RedriveCommand
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -140,6 +146,8 @@ class Aggregate(Protocol):
     """Its name in envelopes and store keys."""
     form: int
     """Version of the state record's form; a newer one in the log is refused."""
+    has_incidents: bool
+    """True where `evolve` takes `ErrorOccurred`: a defect stalls it instead of losing a command."""
 
     def decide(self, command: msgspec.Struct, state: Any | None, ctx: Decision) -> Outcome:
         """Decide a command; pure."""
@@ -171,4 +179,8 @@ class Aggregate(Protocol):
 
     def is_finished(self, state: Any) -> bool:
         """Tell whether only a short memory of the state need be kept."""
+        ...
+
+    def remnant(self, state: Any) -> Any:
+        """Return the short memory of a finished state, as `decode(encode(…))` gives it back."""
         ...

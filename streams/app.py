@@ -1,0 +1,257 @@
+"""The composition root of an engine process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+import faust
+import structlog
+from confluent_kafka.admin import AdminClient
+from faust.types import TP
+
+from streams.agents.inputs import register
+from streams.agents.transport import ChunkTransport
+from streams.domain.definition.aggregate import DEFINITION
+from streams.domain.device.aggregate import DEVICE
+from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.protocol import Limits
+from streams.forms import read_definition, read_for_decision
+from streams.runtime.cluster import Identity, Queues, identify
+from streams.runtime.definition_tail import DefinitionBook
+from streams.runtime.engine import Engine
+from streams.runtime.environment import Environment
+from streams.runtime.inbox import INPUTS
+from streams.runtime.kafka_definitions import KafkaDefinitionTail
+from streams.runtime.kafka_log import KafkaLog
+from streams.runtime.runner import Pacing, Runner
+from streams.runtime.shard import Shard, ShardOptions
+from streams.runtime.store import Memory, Store
+from streams.settings import EngineSettings
+from topics.names import Names
+
+log = structlog.get_logger(__name__)
+AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, DEVICE)}
+_RELIEVE_SECONDS = 0.02
+_COMMIT_SECONDS = 2.0
+
+
+class FaustApp(faust.App):
+    """Faust's app, with the chunk transport and the engine that it feeds."""
+
+    engine: Engine
+    topic_prefix: str
+
+    def _new_transport(self) -> Any:
+        return ChunkTransport(self.conf.broker_consumer, self)
+
+
+def wall() -> int:
+    """Return the wall clock, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Parts:
+    """Everything an engine process is made of."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        """Connect to the cluster and compose; raises `ClusterError` with what to do."""
+        self.settings = settings
+        bootstrap = settings.kafka_bootstrap_servers
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.identity: Identity = identify(admin, Names(settings.topic_prefix))
+        self.queues = Queues(admin, Names(settings.topic_prefix))
+        self.names = Names(settings.topic_prefix, self.queues.partitions)
+        self.queues.refresh(force=True)
+        self.book = DefinitionBook(_read_source, self.queues.exists)
+        self.tail = KafkaDefinitionTail(
+            bootstrap, self.names, self.identity.partitions, self.book
+        )
+        self.memory = Memory(settings.cache_bytes, settings.write_buffer_bytes)
+        self.executor = ThreadPoolExecutor(self.identity.partitions + 2, "transactions")
+        self.engine = Engine(self.runner, settings.queue_records_max)
+        self.faust = faust_app(settings, self.engine)
+
+    def runner(self, partition: int) -> Runner:
+        """Compose the shard of one partition and what drives it."""
+        settings, identity = self.settings, self.identity
+        environment = Environment(
+            partition,
+            identity.partitions,
+            self.names,
+            AGGREGATES,
+            self.book,
+            limits(settings),
+            read_for_decision,
+        )
+        log_of_partition = KafkaLog(
+            settings.kafka_bootstrap_servers,
+            self.names,
+            partition,
+            (identity.cluster, identity.state_topic),
+            self.executor,
+            group=settings.group,
+            transaction_timeout=settings.transaction_timeout,
+        )
+        store = Store(store_path(settings) / str(partition), self.memory)
+        options = ShardOptions(
+            settings.batch_records_max,
+            500,
+            int(settings.dedupe_window * 1000),
+            int(settings.tombstone_retention * 1000),
+            max(1_000, settings.cache_aggregates // identity.partitions),
+            partition in settings.accept_loss,
+        )
+        shard = Shard(environment, log_of_partition, store, options, wall, self.tail)
+        pacing = Pacing(settings.pacing_ms, settings.pacing_records)
+        return Runner(shard, pacing, self.engine.reseek)
+
+
+def _read_source(source: str) -> Any:
+    result = read_definition(source)
+    return [str(problem) for problem in result] if isinstance(result, list) else result
+
+
+def limits(settings: EngineSettings) -> Limits:
+    """Return the limits that decisions hold."""
+    return Limits(
+        settings.variable_bytes_max,
+        settings.state_bytes_max,
+        settings.command_bytes_max,
+        settings.events_per_command_max,
+        settings.steps_per_command_max,
+    )
+
+
+def store_path(settings: EngineSettings) -> Path:
+    """Return the folder of this engine's stores."""
+    name = f"{settings.topic_prefix}{settings.group}".replace("/", "_")
+    return settings.data_dir / "stores" / name
+
+
+def member_id(settings: EngineSettings) -> str:
+    """Return the stable name in the group: host and store, so that two engines differ."""
+    place = zlib.crc32(str(store_path(settings).resolve()).encode())
+    return f"{settings.engine_id}-{place:08x}"
+
+
+def faust_app(settings: EngineSettings, engine: Engine) -> FaustApp:
+    """Compose the Faust app: membership, assignment and the agents."""
+    servers = settings.kafka_bootstrap_servers.replace(",", ";")
+    app = FaustApp(
+        f"{settings.topic_prefix}{settings.group}",
+        broker=f"kafka://{servers}",
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        reply_create_topic=False,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=member_id(settings),
+        broker_heartbeat_interval=settings.heartbeat_interval,
+        broker_session_timeout=settings.heartbeat_interval * settings.failure_detection_threshold,
+        broker_rebalance_timeout=settings.communication_timeout,
+        broker_request_timeout=settings.communication_timeout + 10,
+        broker_max_poll_interval=3_600.0,
+        broker_commit_every=None,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        datadir=str(settings.data_dir / "faust"),
+    )
+    app.engine = engine
+    app.topic_prefix = settings.topic_prefix
+    register(app, engine, settings.topic_prefix)
+    _connect(app, engine)
+    return app
+
+
+def _connect(app: FaustApp, engine: Engine) -> None:
+    """Tell the engine when ownership is about to move, and when it has."""
+
+    async def revoked(_app: Any, **_options: Any) -> None:
+        await engine.quiesce()
+
+    async def assigned(_app: Any, **_options: Any) -> None:
+        consumer: Any = app.consumer
+        engine.feed = consumer
+        mine = {f"{app.topic_prefix}{source}" for source in INPUTS}
+        partitions = {tp.partition for tp in consumer.assignment() if tp.topic in mine}
+        await engine.own(partitions)
+
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_rebalance_complete.connect(assigned, weak=False)
+
+
+class EngineLockedError(Exception):
+    """Another engine process uses the same stores."""
+
+
+def lock_stores(settings: EngineSettings) -> IO[str]:
+    """Make sure that no other process uses these stores; hold the result while running."""
+    path = store_path(settings)
+    path.mkdir(parents=True, exist_ok=True)
+    handle = (path / "lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise EngineLockedError(
+            f"another engine uses {path}: give this one a data directory of its own "
+            "(TIDEMILL_DATA_DIR), or stop the other"
+        ) from error
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None) -> None:
+    """Run one engine until it is told to stop (SIGTERM, SIGINT, or the event)."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError, RuntimeError):
+            loop.add_signal_handler(number, stop.set)
+    sys.setswitchinterval(0.001)
+    with lock_stores(settings):
+        parts = Parts(settings)
+        await parts.tail.start()
+        parts.faust.finalize()
+        await parts.faust.start()
+        log.info("engine started", member=member_id(settings))
+        chores = asyncio.create_task(_chores(parts))
+        try:
+            await stop.wait()
+        finally:
+            chores.cancel()
+            await parts.engine.quiesce()
+            await parts.engine.close()
+            await parts.faust.stop()
+            parts.tail.stop()
+            log.info("engine stopped")
+
+
+async def _chores(parts: Parts) -> None:
+    """Release full partitions, and tell Kafka the positions for the sake of lag tools."""
+    engine = parts.engine
+    committed_at = time.monotonic()
+    while True:
+        await asyncio.sleep(_RELIEVE_SECONDS)
+        engine.relieve()
+        if time.monotonic() - committed_at < _COMMIT_SECONDS or not engine.ready:
+            continue
+        committed_at = time.monotonic()
+        prefix = parts.settings.topic_prefix
+        offsets = {TP(f"{prefix}{s}", p): offset for (s, p), offset in engine.positions().items()}
+        consumer: Any = parts.faust.consumer
+        mine = consumer.assignment()
+        with contextlib.suppress(Exception):  # Informational only: the position is in the log.
+            await consumer._commit({tp: o for tp, o in offsets.items() if tp in mine})

@@ -1,0 +1,117 @@
+"""The definitions that this process knows: the whole of `workflow.definitions`, tailed.
+
+Each process reads every partition from the start, read committed, and keeps the
+published versions. A command may carry the position of the newest definition that its
+sender saw; the shard then waits for it before its transaction begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from schemas.codec import DecodeError, decode
+from schemas.commands import CreateInstance, RunInstance, StartChild
+from schemas.definitions import DefinitionRecord
+from streams.domain.net.model import Definition, Version
+from streams.runtime.inbox import Item
+
+log = structlog.get_logger(__name__)
+SourceReader = Callable[[str], Definition | list[str]]
+
+
+class DefinitionTail(Protocol):
+    """What a shard does before it decides a batch."""
+
+    async def prepare(self, items: list[Item]) -> None:
+        """Wait until the definitions that these commands need are known, or cannot be."""
+        ...
+
+
+class DefinitionBook:
+    """Published versions by tenant and id; filled by a tail, read by decisions."""
+
+    def __init__(self, read_source: SourceReader, queue_exists: Callable[[str], bool]) -> None:
+        """Take the reader of sources, and what tells whether a queue has a topic."""
+        self._read_source = read_source
+        self._queue_exists = queue_exists
+        self._versions: dict[tuple[str, str], dict[str, Definition]] = {}
+        self._latest: dict[tuple[str, str], Definition] = {}
+        self.seen: dict[int, int] = {}
+        """Highest position number of a definition record, by partition."""
+
+    def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
+        """Return that version, or the newest where `version` is empty; None if unknown."""
+        key = (tenant, definition_id)
+        if not version:
+            return self._latest.get(key)
+        return self._versions.get(key, {}).get(version)
+
+    def queue_exists(self, queue: str) -> bool:
+        """Tell whether the activity queue has a topic."""
+        return self._queue_exists(queue)
+
+    def all(self) -> list[tuple[str, Definition]]:
+        """Return every published version with its tenant."""
+        return [
+            (tenant, definition)
+            for (tenant, _), versions in self._versions.items()
+            for definition in versions.values()
+        ]
+
+    def add(self, partition: int, value: bytes | None) -> None:
+        """Take one record of `workflow.definitions`."""
+        if value is None:
+            return
+        try:
+            envelope, body = decode(value)
+        except DecodeError as error:
+            log.error("unreadable definition record", partition=partition, error=str(error))
+            return
+        if not isinstance(body, DefinitionRecord):
+            return
+        if body.status == "published":
+            self._publish(envelope.context.tenant, body)
+        self.seen[partition] = max(self.seen.get(partition, 0), envelope.position)
+
+    def _publish(self, tenant: str, body: DefinitionRecord) -> None:
+        definition = self._read_source(body.source)
+        if isinstance(definition, list):
+            log.error(
+                "a published definition cannot be read by this release",
+                definition=body.definition_id,
+                version=body.version,
+                problems=definition,
+            )
+            return
+        key = (tenant, body.definition_id)
+        self._versions.setdefault(key, {})[body.version] = definition
+        latest = self._latest.get(key)
+        if latest is None or _order(latest) < _order(definition):
+            self._latest[key] = definition
+
+
+def _order(definition: Definition) -> Version:
+    return definition.version
+
+
+def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int], bool]:
+    """Return the positions that a batch waits for, and whether it names unknown definitions."""
+    positions: dict[int, int] = {}
+    unknown = False
+    for item in items:
+        if item.message is None:
+            continue
+        envelope, body = item.message
+        if envelope.definitions_seen:
+            partition, _, number = envelope.definitions_seen.partition(":")
+            if partition.isdecimal() and number.isdecimal():
+                place = int(partition)
+                positions[place] = max(positions.get(place, 0), int(number))
+        if isinstance(body, RunInstance | CreateInstance | StartChild):
+            tenant = envelope.context.tenant
+            unknown = unknown or book.find(tenant, body.definition_id, body.version) is None
+    missing = {p: n for p, n in positions.items() if book.seen.get(p, 0) < n}
+    return missing, unknown

@@ -1,0 +1,108 @@
+"""The door: what a message must be before it meets an aggregate."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.commands import PublishDefinition
+from schemas.envelope import Envelope
+from schemas.errors import CATALOGUE
+from schemas.ids import is_client_id, is_id, routing_key
+from schemas.partition import partition_of
+from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
+from streams.domain.protocol import Rejected
+from streams.runtime.environment import Environment
+from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY, Item
+
+_CLIENT = frozenset(CLIENT_COMMAND_TYPES)
+_ALLOWED: Final[dict[str, frozenset[str]]] = {
+    COMMANDS: _CLIENT,
+    RESULTS: frozenset(RESULT_TYPES),
+    INTERNAL: frozenset(COMMAND_TYPES),
+    TELEMETRY: frozenset({"Reading"}),
+}
+_STARTS: Final = frozenset({"RunInstance", "CreateInstance", "PublishDefinition"})
+_AGGREGATE: Final = {PublishDefinition: "definition"}
+_COMMAND_ID_LENGTH_MAX = 256
+
+
+class Door:
+    """Checks envelopes; cheap, since every record passes it."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Take the limits and the place of the shard."""
+        self._partition = environment.partition
+        self._partitions = environment.partitions
+        self._bytes_max = environment.limits.message
+        self._aggregates = environment.aggregates
+
+    def at_home(self, envelope: Envelope) -> bool:
+        """Tell whether the envelope's aggregate lives on this partition."""
+        key = routing_key(envelope.context.tenant, envelope.aggregate_id)
+        return partition_of(key.encode(), self._partitions) == self._partition
+
+    def reply_address(self, envelope: Envelope) -> tuple[str, int]:
+        """Return token and partition to answer to; an unusable address is no address."""
+        token, _, partition = envelope.reply_to.rpartition(":")
+        if token and partition.isascii() and partition.isdigit():
+            number = int(partition)
+            if number < self._partitions:
+                return token, number
+        return "", -1
+
+    def check(self, item: Item, now: int) -> Rejected | None:
+        """Return why the message may not pass, or None."""
+        message = item.message
+        assert message is not None
+        envelope, body = message
+        kind = MESSAGES[type(body)]
+        if kind not in _ALLOWED[item.source]:
+            return Rejected(
+                "UnsupportedOperation", f"{kind} may not be written to {item.source}"
+            )
+        if not envelope.id or len(envelope.id) > _COMMAND_ID_LENGTH_MAX:
+            return Rejected(
+                "MissingParameter",
+                "the envelope's id is missing or above 256 characters: give every command an "
+                "id of your own, so that sending it twice has one effect",
+            )
+        expected = "device" if kind == "Reading" else _AGGREGATE.get(type(body), "instance")
+        if envelope.aggregate_type != expected:
+            return Rejected(
+                "InvalidInput",
+                f"aggregate_type of {kind} is {expected!r}, not {envelope.aggregate_type!r}",
+            )
+        return self._check_place(item, envelope, kind)
+
+    def _check_place(self, item: Item, envelope: Envelope, kind: str) -> Rejected | None:
+        record = item.record
+        legal = is_client_id if kind in _STARTS else is_id
+        if not legal(envelope.aggregate_id):
+            return Rejected(
+                "InvalidInput",
+                f"aggregate_id {envelope.aggregate_id[:140]!r} is not an id: 1 to 128 of "
+                "A-Z a-z 0-9 . _ : -",
+            )
+        tenant = envelope.context.tenant
+        if not is_client_id(tenant):
+            return Rejected("InvalidInput", f"tenant {tenant[:140]!r} is not an id")
+        if record.key != routing_key(tenant, envelope.aggregate_id).encode():
+            return Rejected(
+                "wrong_partition",
+                f"the record's key must be {routing_key(tenant, envelope.aggregate_id)!r}, the "
+                f"routing key of {envelope.aggregate_id!r}; "
+                + CATALOGUE["wrong_partition"],
+            )
+        if envelope.reply_to and not self.reply_address(envelope)[0]:
+            return Rejected(
+                "InvalidInput", "reply_to is `token:partition` with a partition of workflow.replies"
+            )
+        if len(record.value) > self._bytes_max:
+            return Rejected(
+                "limit_exceeded",
+                f"the message has {len(record.value)} bytes, the limit is {self._bytes_max} "
+                "(command_bytes_max): pass large data by reference",
+            )
+        return None
+
+

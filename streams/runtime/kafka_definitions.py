@@ -1,0 +1,94 @@
+"""The tail of `workflow.definitions` on Kafka: a thread of its own fills the book."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from streams.runtime.definition_tail import DefinitionBook, wanted
+from streams.runtime.inbox import Item
+from topics.names import Names
+
+log = structlog.get_logger(__name__)
+_WAIT_SECONDS = 2.0
+_START_SECONDS = 30.0
+
+
+class KafkaDefinitionTail:
+    """Reads all partitions from the start, and goes on for as long as the process lives."""
+
+    def __init__(self, bootstrap: str, names: Names, partitions: int, book: DefinitionBook) -> None:
+        """Take the place to read and the book to fill."""
+        self.book = book
+        self._topic = names.definitions
+        self._partitions = partitions
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"{names.prefix}definitions-tail",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 50,
+            }
+        )
+        self._reached: dict[int, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="definitions", daemon=True)
+
+    async def start(self) -> None:
+        """Read what is there; return when the whole topic is known."""
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while len(self._reached) < self._partitions:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"cannot read {self._topic}: run `tidemill topics verify`")
+            await asyncio.sleep(0.01)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    async def prepare(self, items: list[Item]) -> None:
+        """Wait for the definitions that a batch needs; at most two seconds."""
+        missing, unknown = wanted(items, self.book)
+        if not missing and not unknown:
+            return
+        ends = await asyncio.to_thread(self._ends) if unknown else {}
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while time.monotonic() < deadline:
+            seen = self.book.seen
+            behind = any(seen.get(p, 0) < number for p, number in missing.items())
+            short = any(self._reached.get(p, 0) < end for p, end in ends.items())
+            if not behind and not short:
+                return
+            await asyncio.sleep(0.002)
+
+    def _ends(self) -> dict[int, int]:
+        """Return the end of each partition, as a read-committed reader will reach it."""
+        ends = {}
+        for partition in range(self._partitions):
+            place = TopicPartition(self._topic, partition)
+            _, ends[partition] = self._consumer.get_watermark_offsets(place, timeout=_WAIT_SECONDS)
+        return ends
+
+    def _run(self) -> None:
+        places = [TopicPartition(self._topic, p, 0) for p in range(self._partitions)]
+        self._consumer.assign(places)
+        while not self._stop.is_set():
+            for message in self._consumer.consume(500, 0.1):
+                partition, error = message.partition(), message.error()
+                if error is None:
+                    self.book.add(partition, message.value())
+                    self._reached[partition] = message.offset() + 1
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    self._reached[partition] = message.offset()
+                else:
+                    log.warning("reading definitions", error=error.str())
+        self._consumer.close()

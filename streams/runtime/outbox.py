@@ -1,0 +1,166 @@
+"""What a batch will produce, in order: events, tasks, replies, commands, dead letters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from schemas.codec import encode
+from schemas.commands import Continue
+from schemas.definitions import DefinitionRecord
+from schemas.envelope import Context, Envelope
+from schemas.ids import routing_key, task_id
+from schemas.registry import MESSAGES
+from schemas.replies import Reply
+from schemas.tasks import ActivityCancellation
+from schemas.telemetry import DeviceState
+from streams.domain.protocol import DispatchActivity, RecordDefinition, SendCommand
+from streams.runtime.ports import Out
+from streams.runtime.slots import Slot
+from topics.names import Names
+
+_TASKS_PER_PARTITION = 64
+
+
+class Outbox:
+    """Collects the records of one batch of one partition."""
+
+    def __init__(self, names: Names, partition: int, batch: int) -> None:
+        """Write for this partition; `batch` spreads small numbers of tasks over a queue."""
+        self._names = names
+        self._partition = partition
+        self._batch = batch
+        self.records: list[Out] = []
+        self.events = 0
+        self._tasks: dict[str, int] = {}
+        self._headers_time = (-1, b"")
+        source = f"/tidemill/{names.prefix}".rstrip("/").encode()
+        self._headers_fixed = [
+            ("ce_specversion", b"1.0"),
+            ("ce_source", source),
+            ("content-type", b"application/avro"),
+        ]
+
+    def event(self, envelope: Envelope, body: msgspec.Struct, key: bytes) -> None:
+        """Write a domain event, with CloudEvents headers."""
+        headers = [
+            *self._headers_fixed,
+            ("ce_id", envelope.id.encode()),
+            ("ce_type", envelope.type.encode()),
+            ("ce_subject", envelope.aggregate_id.encode()),
+            ("ce_time", self._time_header(envelope.time)),
+        ]
+        value = encode(envelope, body)
+        self.records.append(Out(self._names.events, self._partition, key, value, headers))
+        self.events += 1
+
+    def _time_header(self, time: int) -> bytes:
+        known, text = self._headers_time
+        if known != time:
+            moment = datetime.fromtimestamp(time / 1000, UTC)
+            text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+            self._headers_time = (time, text)
+        return text
+
+    def task(self, slot: Slot, incarnation: str, effect: DispatchActivity, now: int, cause: Context) -> None:
+        """Put a task on its queue.
+
+        Tasks need no order, and each partition that a transaction touches costs it a
+        marker: a batch fills one partition of the queue before it takes the next.
+        """
+        body = effect.task
+        name = task_id(slot.id, incarnation, body.activity)
+        envelope = Envelope(
+            name, "ActivityTask", now, "instance", slot.id, incarnation, -1, 0, "", "", cause
+        )
+        count = self._tasks.get(effect.queue, 0)
+        self._tasks[effect.queue] = count + 1
+        partitions = self._names.queue_partitions(effect.queue)
+        first = self._batch * 7 + self._partition
+        partition = (first + count // _TASKS_PER_PARTITION) % partitions
+        topic = self._names.queue(effect.queue)
+        self.records.append(Out(topic, partition, name.encode(), encode(envelope, body)))
+
+    def cancellation(
+        self, slot: Slot, incarnation: str, body: ActivityCancellation, now: int, cause: Context
+    ) -> None:
+        """Tell workers that a task is no longer wanted."""
+        name = task_id(slot.id, incarnation, body.activity)
+        envelope = Envelope(
+            name, "ActivityCancellation", now, "instance", slot.id, incarnation, -1, 0, "", "", cause
+        )
+        self.records.append(Out(self._names.control, -1, name.encode(), encode(envelope, body)))
+
+    def command(self, envelope: Envelope, body: msgspec.Struct) -> None:
+        """Send an internal command to an aggregate of another partition."""
+        key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
+        self.records.append(Out(self._names.internal, -1, key, encode(envelope, body)))
+
+    def definition(
+        self, slot: Slot, effect: RecordDefinition, now: int, position: int, cause: Context
+    ) -> None:
+        """Write a version of a definition for every process to read."""
+        body = DefinitionRecord(
+            effect.definition_id, effect.version, effect.status, effect.source, effect.message
+        )
+        name = f"{effect.definition_id}@{effect.version}"
+        envelope = Envelope(
+            name, "DefinitionRecord", now, "definition", slot.id, "", -1, position, "", "", cause
+        )
+        key = routing_key(slot.tenant, name).encode()
+        self.records.append(
+            Out(self._names.definitions, self._partition, key, encode(envelope, body))
+        )
+
+    def device_state(self, slot: Slot, body: DeviceState, now: int, cause: Context) -> None:
+        """Write what a device last said."""
+        envelope = Envelope(
+            slot.id, "DeviceState", now, "device", slot.id, "", -1, 0, "", "", cause
+        )
+        key = routing_key(slot.tenant, slot.id).encode()
+        self.records.append(
+            Out(self._names.device_state, self._partition, key, encode(envelope, body))
+        )
+
+    def reply(self, command: Envelope, body: Reply, partition: int, now: int, cause: Context) -> None:
+        """Answer a command, or note a rejection that nobody asked about."""
+        envelope = Envelope(
+            f"{command.id}/reply",
+            "Reply",
+            now,
+            command.aggregate_type,
+            command.aggregate_id,
+            body.incarnation,
+            body.sequence,
+            0,
+            "",
+            "",
+            cause,
+        )
+        tenant = command.context.tenant
+        key = body.token or routing_key(tenant, command.aggregate_id)
+        self.records.append(
+            Out(self._names.replies, partition, key.encode(), encode(envelope, body))
+        )
+
+    def dead_letter(
+        self, key: bytes | None, value: bytes | None, reason: str, origin: list[tuple[str, bytes]]
+    ) -> None:
+        """Keep the bytes that could not be handled, with why and from where."""
+        headers = [("reason", reason.encode()[:4096]), *origin]
+        self.records.append(Out(self._names.dead_letters, -1, key or b"", value, headers))
+
+
+def internal_envelope(
+    sender: Slot, incarnation: str, sequence: int, number: int, effect: SendCommand, now: int,
+    cause: Context,
+) -> Envelope:
+    """Return the envelope of a command that an aggregate sends."""
+    name = f"{sender.id}@{incarnation}:{sequence}>{number}"
+    kind = MESSAGES[type(effect.body)]
+    incarnation_wanted = "" if isinstance(effect.body, Continue) else effect.incarnation
+    return Envelope(
+        name, kind, now, effect.aggregate_type, effect.aggregate_id, incarnation_wanted, -1, 0,
+        "", "", cause,
+    )

@@ -1,0 +1,365 @@
+"""One batch of one partition, from decoded records to the records to produce.
+
+Pure but for reading the store: it can be run again after an abort and may then decide
+differently (the clock has moved on), since nothing of the first run was visible.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from schemas.codec import UnknownSchemaError, decode, encode
+from schemas.commands import FailCall, FireTimer, RetryIncident, StartChild
+from schemas.envelope import Context, Envelope, caused_by
+from schemas.errors import CATALOGUE
+from schemas.events import ErrorOccurred
+from schemas.ids import base32, root_of, routing_key
+from schemas.partition import partition_of
+from schemas.registry import MESSAGES
+from schemas.replies import Reply
+from schemas.telemetry import DeviceState
+from streams.domain.protocol import (
+    Accepted,
+    Aggregate,
+    CancelTask,
+    Decision,
+    DispatchActivity,
+    EventPlace,
+    RecordDefinition,
+    RedriveCommand,
+    Rejected,
+    SendCommand,
+)
+from streams.runtime.door import Door
+from streams.runtime.environment import Environment
+from streams.runtime.inbox import COMMANDS, INTERNAL, TELEMETRY, Item
+from streams.runtime.outbox import Outbox, internal_envelope
+from streams.runtime.records import (
+    RECENT_COMMANDS_MAX,
+    Book,
+    PositionRecord,
+    UnknownFormError,
+    command_hash,
+)
+from streams.runtime.slots import Overlay, Slot
+
+log = structlog.get_logger(__name__)
+TIMER = "timer"
+_HEARTBEATS_MAX = 256
+
+
+class Cause(NamedTuple):
+    """The message that is being applied."""
+
+    envelope: Envelope
+    source: str
+    item: Item | None
+    context: Context
+    """What its consequences carry."""
+
+
+class Processor:
+    """Applies one batch's records in order and collects what they cause."""
+
+    def __init__(
+        self, environment: Environment, overlay: Overlay, position: PositionRecord, lag: int
+    ) -> None:
+        """Start from a committed position; `lag` is what stays queued behind the batch."""
+        self._env = environment
+        self._overlay = overlay
+        self._partition = environment.partition
+        self._lag = lag
+        self.now = position.now
+        self.number = position.number
+        self.out = Outbox(environment.names, environment.partition, position.batch + 1)
+        self._local: deque[tuple[SendCommand, Envelope]] = deque()
+        self._door = Door(environment)
+        self._poison: Item | None = None
+        self.devices: dict[bytes, tuple[Slot, Context]] = {}
+
+    def quarantine(self, item: Item) -> None:
+        """Treat this record as one that cannot be decided: it keeps aborting the batch."""
+        self._poison = item
+
+    def fire(self, slot: Slot, due: int, wall: int) -> None:
+        """Apply a due timer."""
+        self.now = max(self.now, wall)
+        name = f"{slot.id}!{due}"
+        context = Context("", "", "engine", slot.tenant)
+        envelope = Envelope(
+            name, "FireTimer", self.now, slot.aggregate.type, slot.id, context=context
+        )
+        cause = Cause(envelope, TIMER, None, caused_by(envelope))
+        self._apply(slot.aggregate, slot, FireTimer(due), cause)
+        self._drain()
+
+    def run(self, items: Iterable[Item]) -> None:
+        """Apply the records in order."""
+        for item in items:
+            self.now = max(self.now, item.record.timestamp)
+            self._one(item)
+            if self._local:
+                self._drain()
+
+    def _one(self, item: Item) -> None:
+        if item.message is None:
+            if item.source == INTERNAL and isinstance(item.error, UnknownSchemaError):
+                raise UnknownFormError(f"workflow.internal holds a record: {item.error}")
+            self._dead(item, f"Serialization: {item.error}")
+            return
+        envelope, body = item.message
+        cause = Cause(envelope, item.source, item, caused_by(envelope))
+        refusal = self._door.check(item, self.now)
+        if refusal is not None:
+            self._reject(cause, refusal, None)
+            if refusal.code in {"wrong_partition", "Serialization"}:
+                self._dead(item, f"{refusal.code}: {refusal.message}")
+            return
+        aggregate = self._env.aggregates[envelope.aggregate_type]
+        slot = self._overlay.get(aggregate, envelope.context.tenant, envelope.aggregate_id)
+        if slot.state is None and not self._door.at_home(envelope):
+            wrong = Rejected("wrong_partition", CATALOGUE["wrong_partition"])
+            self._reject(cause, wrong, slot)
+            self._dead(item, f"wrong_partition: {wrong.message}")
+            return
+        self._apply(aggregate, slot, body, cause)
+
+    def _apply(self, aggregate: Aggregate, slot: Slot, body: msgspec.Struct, cause: Cause) -> None:
+        envelope = cause.envelope
+        known = b""
+        if cause.source == COMMANDS:
+            known = command_hash(envelope.id)
+            for recent, sequence in slot.book.recent:
+                if recent == known:
+                    self._reply(cause, slot, sequence, b"null")
+                    return
+        decision = self._decision(envelope, slot)
+        try:
+            if cause.item is not None and cause.item is self._poison:
+                raise RuntimeError("the batch with this record cannot be committed")
+            outcome = aggregate.decide(body, slot.state, decision)
+        except UnknownFormError:
+            raise
+        except Exception as error:
+            log.exception("decide failed", command=envelope.type, id=envelope.aggregate_id)
+            self._poisoned(aggregate, slot, body, cause, error)
+            return
+        if isinstance(outcome, Rejected):
+            self._reject(cause, outcome, slot)
+            if isinstance(body, StartChild):
+                self._child_refused(slot, body, outcome, cause)
+        else:
+            self._accept(aggregate, slot, body, outcome, cause, known)
+
+    def _decision(self, envelope: Envelope, slot: Slot) -> Decision:
+        env = self._env
+        incarnation = envelope.incarnation
+        if slot.state is None:
+            incarnation = base32(self.now)
+        return Decision(
+            self.now,
+            slot.id,
+            slot.tenant,
+            envelope.id,
+            envelope.context.actor,
+            incarnation,
+            envelope.sequence,
+            env.definitions,
+            env.limits,
+            slot.book.beats,
+            env.read_definition,
+        )
+
+    def _accept(
+        self, aggregate: Aggregate, slot: Slot, body: msgspec.Struct, outcome: Accepted,
+        cause: Cause, known: bytes,
+    ) -> None:
+        before = 0 if slot.state is None else aggregate.sequence(slot.state)
+        if cause.source == TIMER and not outcome.events and not outcome.effects:
+            raise_stuck(aggregate, slot, outcome, self.now)
+        slot.state = outcome.state
+        incarnation = aggregate.incarnation(outcome.state)
+        self._events(aggregate, slot, outcome.events, before, incarnation, cause.context)
+        self._book(slot, body, outcome, known, before + len(outcome.events))
+        self._overlay.touch(slot)
+        if outcome.effects:
+            self._effects(aggregate, slot, outcome, incarnation, cause)
+        if cause.source == TELEMETRY:
+            self.devices[slot.key] = (slot, cause.context)
+        elif cause.envelope.reply_to:
+            self._reply(cause, slot, before + len(outcome.events), outcome.result)
+
+    def _events(
+        self, aggregate: Aggregate, slot: Slot, events: list[Any], before: int, incarnation: str,
+        context: Context,
+    ) -> None:
+        key = routing_key(slot.tenant, slot.id).encode()
+        sequence = before
+        for event in events:
+            sequence += 1
+            self.number += 1
+            envelope = Envelope(
+                f"{slot.id}@{incarnation}:{sequence}",
+                MESSAGES[type(event)],
+                self.now,
+                aggregate.type,
+                slot.id,
+                incarnation,
+                sequence,
+                self.number,
+                "",
+                "",
+                context,
+            )
+            self.out.event(envelope, event, key)
+
+    def _book(
+        self, slot: Slot, body: msgspec.Struct, outcome: Accepted, known: bytes, sequence: int
+    ) -> None:
+        book = slot.book
+        if known:
+            recent = (*book.recent[-(RECENT_COMMANDS_MAX - 1) :], (known, sequence))
+            stalled = book.stalled and not isinstance(body, RetryIncident)
+            slot.book = Book(recent, book.beats, stalled)
+        elif outcome.beat:
+            beats = {**book.beats, outcome.beat: self.now}
+            while len(beats) > _HEARTBEATS_MAX:
+                del beats[next(iter(beats))]
+            slot.book = Book(book.recent, beats, book.stalled)
+
+    def _effects(
+        self, aggregate: Aggregate, slot: Slot, outcome: Accepted, incarnation: str, cause: Cause
+    ) -> None:
+        context = cause.context
+        sequence = aggregate.sequence(outcome.state)
+        for number, effect in enumerate(outcome.effects):
+            if isinstance(effect, DispatchActivity):
+                self.out.task(slot, incarnation, effect, self.now, context)
+            elif isinstance(effect, SendCommand):
+                envelope = internal_envelope(
+                    slot, incarnation, sequence, number, effect, self.now, context
+                )
+                self._send(slot, effect, envelope)
+            elif isinstance(effect, CancelTask):
+                self.out.cancellation(slot, incarnation, effect.cancellation, self.now, context)
+            elif isinstance(effect, RecordDefinition):
+                self.out.definition(slot, effect, self.now, self.number, context)
+            else:
+                self._redrive(effect)
+
+    def _send(self, slot: Slot, effect: SendCommand, envelope: Envelope) -> None:
+        """Send an internal command: in this batch where it stays on this partition."""
+        if root_of(effect.aggregate_id) == root_of(slot.id) or self._door.at_home(envelope):
+            self._local.append((effect, envelope))
+        else:
+            self.out.command(envelope, effect.body)
+
+    def _drain(self) -> None:
+        """Apply the internal commands that stayed on this partition."""
+        while self._local:
+            effect, envelope = self._local.popleft()
+            aggregate = self._env.aggregates[effect.aggregate_type]
+            slot = self._overlay.get(aggregate, envelope.context.tenant, envelope.aggregate_id)
+            cause = Cause(envelope, INTERNAL, None, caused_by(envelope))
+            self._apply(aggregate, slot, effect.body, cause)
+
+    def _redrive(self, effect: RedriveCommand) -> None:
+        envelope, body = decode(effect.data)
+        send = SendCommand(
+            envelope.aggregate_type, envelope.aggregate_id, envelope.incarnation, body
+        )
+        self._local.append((send, envelope))
+
+    def _reply(self, cause: Cause, slot: Slot, sequence: int, result: bytes) -> None:
+        token, _, partition = cause.envelope.reply_to.rpartition(":")
+        if not token:
+            return
+        incarnation = "" if slot.state is None else slot.aggregate.incarnation(slot.state)
+        body = Reply(
+            token, True, "", "", f"{self._partition}:{self.number}", sequence, incarnation,
+            self._lag, result,
+        )
+        self.out.reply(cause.envelope, body, int(partition), self.now, cause.context)
+
+    def _reject(self, cause: Cause, refusal: Rejected, slot: Slot | None) -> None:
+        token, partition = self._door.reply_address(cause.envelope)
+        sequence, incarnation = 0, ""
+        if slot is not None and slot.state is not None:
+            sequence = slot.aggregate.sequence(slot.state)
+            incarnation = slot.aggregate.incarnation(slot.state)
+        body = Reply(
+            token, False, refusal.code, refusal.message, f"{self._partition}:{self.number}",
+            sequence, incarnation, self._lag,
+        )
+        self.out.reply(cause.envelope, body, partition, self.now, cause.context)
+
+    def _child_refused(
+        self, slot: Slot, body: StartChild, refusal: Rejected, cause: Cause
+    ) -> None:
+        """Tell the parent that its child will not come."""
+        answer = FailCall(body.parent_call, refusal.code, refusal.message)
+        effect = SendCommand("instance", body.parent_id, body.parent_incarnation, answer)
+        envelope = internal_envelope(slot, "", 0, 0, effect, self.now, cause.context)
+        self._send(slot, effect, envelope)
+
+    def _poisoned(
+        self, aggregate: Aggregate, slot: Slot, body: msgspec.Struct, cause: Cause, error: Exception
+    ) -> None:
+        """Keep a command that cannot be decided, and go on with the others."""
+        reason = f"engine_error: {type(error).__name__}: {error}"
+        if cause.source == COMMANDS:
+            self._reject(cause, Rejected("engine_error", reason), slot)
+            self._dead(cause.item, reason)
+            return
+        if slot.state is None or not aggregate.has_incidents:
+            self._dead(cause.item, reason, encode(cause.envelope, body))
+            if isinstance(body, StartChild):
+                self._child_refused(slot, body, Rejected("engine_error", reason), cause)
+            return
+        self._stall(aggregate, slot, encode(cause.envelope, body), reason, cause)
+
+    def _stall(
+        self, aggregate: Aggregate, slot: Slot, command: bytes, reason: str, cause: Cause
+    ) -> None:
+        sequence = aggregate.sequence(slot.state)
+        incarnation = aggregate.incarnation(slot.state)
+        event = ErrorOccurred("engine_error", reason, command=command)
+        actor = cause.envelope.context.actor
+        place = EventPlace(slot.id, slot.tenant, incarnation, sequence + 1, self.now, actor)
+        slot.state = aggregate.evolve(slot.state, event, place)
+        slot.book = Book(slot.book.recent, slot.book.beats, stalled=True)
+        self._events(aggregate, slot, [event], sequence, incarnation, cause.context)
+        self._overlay.touch(slot)
+
+    def _dead(self, item: Item | None, reason: str, value: bytes = b"") -> None:
+        if item is None:
+            self.out.dead_letter(b"", value, reason, [("source", b"internal")])
+            return
+        record = item.record
+        origin = [
+            ("source", item.source.encode()),
+            ("partition", str(self._partition).encode()),
+            ("offset", str(record.offset).encode()),
+            ("timestamp", str(record.timestamp).encode()),
+        ]
+        self.out.dead_letter(record.key, record.value, reason, origin)
+
+    def device_states(self) -> None:
+        """Write the last state of every device that this batch heard of."""
+        for slot, context in self.devices.values():
+            state = slot.state
+            body = DeviceState(
+                state.metrics, state.device_time, state.arrival_time, state.readings
+            )
+            self.out.device_state(slot, body, self.now, context)
+
+
+def raise_stuck(aggregate: Aggregate, slot: Slot, outcome: Accepted, now: int) -> None:
+    """Raise where a timer fired without effect and would fire again at once, for ever."""
+    if 0 < aggregate.next_due(outcome.state, slot.book.beats) <= now:
+        raise RuntimeError(f"a due timer of {aggregate.type} {slot.id} has no effect")

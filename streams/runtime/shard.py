@@ -1,0 +1,211 @@
+"""The shard: the one sequential actor that owns a partition.
+
+The order of a batch is the whole of the guarantee: decode, decide into the overlay,
+produce everything in one transaction, commit, write the store, then only let the
+overlay become the state. A crash between any two steps loses and doubles nothing, since
+the position is in the transaction and the store never leads (I1 to I4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from streams.runtime.definition_tail import DefinitionTail
+from streams.runtime.environment import Environment
+from streams.runtime.inbox import Inbox, Item
+from streams.runtime.ports import AbortedError, Log, Out
+from streams.runtime.processor import Processor
+from streams.runtime.records import (
+    POSITION_FORM,
+    POSITION_KEY,
+    PositionRecord,
+    encode_record,
+)
+from streams.runtime.recovery import Recovered, recover
+from streams.runtime.slots import Cache, Overlay
+from streams.runtime.store import Change, Meta, Store
+
+log = structlog.get_logger(__name__)
+ABORTS_MAX = 3
+
+
+class ShardOptions(msgspec.Struct, frozen=True):
+    """The numbers a shard works with."""
+
+    batch_records_max: int = 1_500
+    timers_max: int = 500
+    window_ms: int = 86_400_000
+    tombstone_ms: int = 7 * 86_400_000
+    cache_aggregates: int = 10_000
+    accept_loss: bool = False
+
+
+class Shard:
+    """One partition's aggregates, from taking ownership until letting go."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        transactions: Log,
+        store: Store,
+        options: ShardOptions,
+        wall: Callable[[], int],
+        tail: DefinitionTail,
+    ) -> None:
+        """Compose a shard; `wall` returns the wall clock in ms since 1970."""
+        self.partition = environment.partition
+        self.inbox = Inbox()
+        self._env = environment
+        self._log = transactions
+        self._store = store
+        self._options = options
+        self._wall = wall
+        self._tail = tail
+        self._cache = Cache(options.cache_aggregates)
+        self.position = PositionRecord(POSITION_FORM, 0, 0, 0, {})
+        self.batches = 0
+        self.records = 0
+        self.next_due = 0
+
+    async def open(self) -> Recovered:
+        """Become the owner: fence, catch up, take the position (faust.md's steps 1 to 4)."""
+        await self._log.init()
+        self._cache.clear()
+        options = self._options
+        recovered = await recover(
+            self._store,
+            self._log,
+            self.partition,
+            tombstone_ms=options.tombstone_ms,
+            accept_loss=options.accept_loss,
+            wall=self._wall(),
+        )
+        self.position = recovered.position
+        self.inbox.reset(self.position.inputs)
+        self.next_due = self._store.next_due()
+        return recovered
+
+    async def close(self) -> None:
+        """Let go of log and store."""
+        await self._log.close()
+        self._store.close()
+
+    def submit(self, source: str, records: Sequence[Any]) -> None:
+        """Queue records of an input, in offset order."""
+        self.inbox.put(source, records)
+
+    def has_work(self) -> bool:
+        """Tell whether records are queued or a timer is due."""
+        return self.inbox.queued > 0 or 0 < self.next_due <= self._wall()
+
+    async def step(self) -> int:
+        """Apply one batch and commit it; return how many records and timers it held.
+
+        Raises:
+            FencedError: ownership is lost; the shard must be opened again or dropped.
+            UnknownFormError: a newer release has written to the partition.
+        """
+        items = self.inbox.take(self._options.batch_records_max)
+        if items:
+            await self._tail.prepare(items)
+        aborts = 0
+        while True:
+            try:
+                return await self._attempt(items, None)
+            except AbortedError as abort:
+                aborts += 0 if abort.transport else 1
+                log.warning(
+                    "batch aborted", partition=self.partition, reason=str(abort), again=True
+                )
+                if aborts >= ABORTS_MAX:
+                    return await self._one_by_one(items)
+
+    async def _one_by_one(self, items: list[Item]) -> int:
+        """A batch that cannot be committed: find the guilty record and quarantine it."""
+        done = 0
+        for item in items:
+            aborts = 0
+            while True:
+                try:
+                    guilty = item if aborts >= ABORTS_MAX else None
+                    done += await self._attempt([item], guilty)
+                    break
+                except AbortedError as abort:
+                    aborts += 0 if abort.transport else 1
+                    if aborts > 2 * ABORTS_MAX:
+                        raise
+        return done
+
+    async def _attempt(self, items: list[Item], guilty: Item | None) -> int:
+        wall = self._wall()
+        overlay = Overlay(self._store, self._cache, self._options.window_ms)
+        processor = Processor(self._env, overlay, self.position, self.inbox.queued)
+        if guilty is not None:
+            processor.quarantine(guilty)
+        timers = self._fire_timers(processor, overlay, wall)
+        processor.run(items)
+        forgotten = self._forget(processor.now, overlay)
+        if not items and not timers and not forgotten:
+            return 0
+        inputs = dict(self.position.inputs)
+        for item in items:
+            inputs[item.source] = item.record.offset + 1
+        position = PositionRecord(
+            POSITION_FORM, self.position.batch + 1, processor.number, processor.now, inputs
+        )
+        await self._commit(processor, overlay, forgotten, position)
+        self.batches += 1
+        self.records += len(items)
+        return len(items) + timers
+
+    def _fire_timers(self, processor: Processor, overlay: Overlay, wall: int) -> int:
+        if not 0 < self.next_due <= wall:
+            return 0
+        due = self._store.due(wall, self._options.timers_max)
+        for moment, key in due:
+            aggregate_type, tenant, aggregate_id = key.decode().split("/", 2)
+            aggregate = self._env.aggregates[aggregate_type]
+            slot = overlay.get(aggregate, tenant, aggregate_id)
+            if slot.state is not None and slot.due == moment:
+                processor.fire(slot, moment, wall)
+        return len(due)
+
+    def _forget(self, now: int, overlay: Overlay) -> list[Change]:
+        """Return tombstones for the finished aggregates whose time is over."""
+        expired = self._store.expired(now, self._options.timers_max)
+        return [
+            Change(key, None, 0, 0, 0, moment)
+            for moment, key in expired
+            if key not in overlay.touched
+        ]
+
+    async def _commit(
+        self,
+        processor: Processor,
+        overlay: Overlay,
+        forgotten: list[Change],
+        position: PositionRecord,
+    ) -> None:
+        changes = overlay.changes(position.now)
+        processor.device_states()
+        state_topic = self._env.names.state
+        records = processor.out.records
+        changes.extend(forgotten)
+        partition = self.partition
+        for change in changes:
+            records.append(Out(state_topic, partition, change.key, change.value))
+        records.append(Out(state_topic, partition, POSITION_KEY, encode_record(position)))
+        offset = await self._log.transact(records)
+        cluster, topic_id = self._log.identity()
+        self._store.write(
+            changes, Meta(cluster, topic_id, offset, position.batch, position.now)
+        )
+        overlay.commit()
+        for change in forgotten:
+            self._cache.drop(change.key)
+        self.position = position
+        self.next_due = self._store.next_due()

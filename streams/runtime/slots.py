@@ -1,0 +1,147 @@
+"""Aggregates in memory: the committed ones in a bounded cache, a batch's in an overlay.
+
+The overlay is dropped when the transaction aborts, so that nothing uncommitted is ever
+seen by the next batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.ids import store_key
+from streams.domain.protocol import Aggregate
+from streams.runtime.records import (
+    EMPTY_BOOK,
+    Book,
+    StateRecord,
+    UnknownFormError,
+    decode_state,
+    encode_record,
+)
+from streams.runtime.store import Change, Store
+
+
+class Slot(msgspec.Struct, gc=False):
+    """One aggregate in memory; replaced, never changed, by what the overlay holds."""
+
+    aggregate: Any
+    key: bytes
+    tenant: str
+    id: str
+    state: Any
+    book: Book
+    due: int = 0
+    """As in the store's due index."""
+    expires: int = 0
+    """As in the store's expiry index."""
+
+
+class Cache:
+    """The committed aggregates used last, least recent first."""
+
+    def __init__(self, size: int) -> None:
+        """Keep at most `size` aggregates."""
+        self._size = size
+        self._slots: dict[bytes, Slot] = {}
+
+    def get(self, key: bytes) -> Slot | None:
+        """Return a slot and make it the most recent."""
+        slot = self._slots.pop(key, None)
+        if slot is not None:
+            self._slots[key] = slot
+        return slot
+
+    def put(self, slot: Slot) -> None:
+        """Keep a committed slot."""
+        slots = self._slots
+        slots.pop(slot.key, None)
+        slots[slot.key] = slot
+        if len(slots) > self._size:
+            del slots[next(iter(slots))]
+
+    def drop(self, key: bytes) -> None:
+        """Forget a slot."""
+        self._slots.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._slots.clear()
+
+
+class Overlay:
+    """The aggregates that one batch reads and changes."""
+
+    def __init__(self, store: Store, cache: Cache, window_ms: int) -> None:
+        """Read through cache and store; `window_ms` is how long the finished are kept."""
+        self._store = store
+        self._cache = cache
+        self._window_ms = window_ms
+        self._read: dict[bytes, Slot] = {}
+        self.touched: dict[bytes, Slot] = {}
+
+    def get(self, aggregate: Aggregate, tenant: str, aggregate_id: str) -> Slot:
+        """Return the aggregate as this batch has left it so far; state None if there is none."""
+        key = store_key(aggregate.type, tenant, aggregate_id)
+        slot = self.touched.get(key) or self._read.get(key)
+        if slot is None:
+            slot = self._load(aggregate, key, tenant, aggregate_id)
+            self._read[key] = slot
+        return slot
+
+    def _load(self, aggregate: Aggregate, key: bytes, tenant: str, aggregate_id: str) -> Slot:
+        cached = self._cache.get(key)
+        if cached is not None:
+            return Slot(
+                aggregate, key, tenant, aggregate_id, cached.state, cached.book, cached.due,
+                cached.expires,
+            )
+        data = self._store.get(key)
+        if data is None:
+            return Slot(aggregate, key, tenant, aggregate_id, None, EMPTY_BOOK)
+        record = decode_state(data)
+        state = decode_domain(aggregate, record)
+        return Slot(
+            aggregate, key, tenant, aggregate_id, state, record.book, record.next_due,
+            record.expires,
+        )
+
+    def touch(self, slot: Slot) -> None:
+        """Mark a slot, whose state or book was set, as changed by this batch."""
+        self.touched[slot.key] = slot
+
+    def changes(self, now: int) -> list[Change]:
+        """Return the records of all touched aggregates; finished ones shrink to a remnant."""
+        return [self._change(slot, now) for slot in self.touched.values()]
+
+    def _change(self, slot: Slot, now: int) -> Change:
+        aggregate: Aggregate = slot.aggregate
+        old_due, old_expires = slot.due, slot.expires
+        if slot.state is not None and aggregate.is_finished(slot.state):
+            slot.state = aggregate.remnant(slot.state)
+            slot.book = Book(slot.book.recent[-4:])
+            slot.due, slot.expires = 0, old_expires or now + self._window_ms
+        else:
+            stalled = slot.book.stalled or slot.state is None
+            slot.due = 0 if stalled else aggregate.next_due(slot.state, slot.book.beats)
+            slot.expires = 0
+        domain = b"" if slot.state is None else aggregate.encode(slot.state)
+        record = StateRecord(1, aggregate.form, domain, slot.book, slot.due, slot.expires)
+        value = encode_record(record)
+        return Change(slot.key, value, slot.due, slot.expires, old_due, old_expires)
+
+    def commit(self) -> None:
+        """The transaction stands: the touched slots become the committed ones."""
+        for slot in self.touched.values():
+            self._cache.put(slot)
+
+
+def decode_domain(aggregate: Aggregate, record: StateRecord) -> Any:
+    """Read the aggregate's state out of its record; `UnknownFormError` for a newer form."""
+    if record.domain_form > aggregate.form:
+        raise UnknownFormError(
+            f"a {aggregate.type} has state form {record.domain_form}, this release knows up to "
+            f"{aggregate.form}: it was written by a newer release; upgrade this engine"
+        )
+    return aggregate.decode(record.domain) if record.domain else None

@@ -1,0 +1,59 @@
+"""Settings of an engine process; environment variables `TIDEMILL_…`."""
+
+from __future__ import annotations
+
+import socket
+
+from pydantic import Field
+
+from topics.settings import KafkaSettings
+
+
+class EngineSettings(KafkaSettings):
+    """How this engine runs; what it shares with others stands in `KafkaSettings`."""
+
+    engine_id: str = Field(
+        default_factory=socket.gethostname,
+        description="Stable name of this process in the group: a restart takes its place at once.",
+    )
+    group: str = Field(default="tidemill", description="Consumer group of all engines.")
+    heartbeat_interval: float = Field(default=2.0, gt=0, description="Seconds between heartbeats.")
+    failure_detection_threshold: int = Field(
+        default=5, ge=2, description="Heartbeats missed until a member counts as dead."
+    )
+    communication_timeout: float = Field(
+        default=30.0, gt=0, description="Seconds until a request to Kafka counts as failed."
+    )
+    transaction_timeout: float = Field(
+        default=12.0, gt=1, description="Seconds until the broker aborts a silent transaction."
+    )
+    batch_records_max: int = Field(default=1_500, ge=1, description="Records of one transaction.")
+    pacing_ms: float = Field(
+        default=4.0, ge=0, description="Pause after a small batch, to gather more in the next one."
+    )
+    pacing_records: int = Field(
+        default=256, ge=1, description="A shard with this much queued does not pause."
+    )
+    queue_records_max: int = Field(
+        default=20_000, ge=1, description="Records queued per partition until fetching pauses."
+    )
+    cache_aggregates: int = Field(
+        default=40_000, ge=1, description="Aggregates kept decoded, over all partitions."
+    )
+    cache_bytes: int = Field(default=64 << 20, description="Block cache of all stores together.")
+    write_buffer_bytes: int = Field(default=64 << 20, description="Memtables of all stores.")
+    dedupe_window: float = Field(
+        default=86_400.0, gt=0, description="Seconds for which a finished instance is remembered."
+    )
+    tombstone_retention: float = Field(
+        default=7 * 86_400.0, description="Seconds that workflow.state keeps tombstones."
+    )
+    command_bytes_max: int = Field(default=512 * 1024, description="Largest command or event.")
+    variable_bytes_max: int = Field(default=256 * 1024, description="Largest variable.")
+    state_bytes_max: int = Field(default=1024 * 1024, description="Largest instance state.")
+    events_per_command_max: int = Field(default=2_000, description="Then an internal Continue.")
+    steps_per_command_max: int = Field(default=1_000, description="Node steps per command.")
+    accept_loss: list[int] = Field(
+        default_factory=list, description="Partitions that may go on after lost input."
+    )
+    metrics_port: int = Field(default=0, description="Port of /metrics; 0: none.")
