@@ -1,0 +1,1 @@
+"""Enterprise systems over HTTP: what `enterprise_system_activity` calls."""

@@ -1,0 +1,1 @@
+"""Mail over SMTP: the channel that `notification_activity` sends alerts through."""
