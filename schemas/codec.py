@@ -15,7 +15,7 @@ import msgspec
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.avro_schema import schema_of
-from schemas.encoder import encoder_of, envelope_bytes
+from schemas.encoder import Stamp, encoder_of, envelope_bytes
 from schemas.envelope import Envelope
 from schemas.registry import MESSAGES, VERSIONS
 
@@ -82,6 +82,15 @@ def encode(envelope: Envelope, body: msgspec.Struct) -> bytes:
     """Encode a message; `KeyError` where the body is of no message class."""
     header, fields = _ENCODERS[type(body)]
     return header + envelope_bytes(envelope) + fields(body)
+
+
+def encode_event(
+    stamp: Stamp, kind: str, sequence: int, position: int, body: msgspec.Struct
+) -> tuple[str, bytes]:
+    """Encode an event of a command; return its id and the message."""
+    header, fields = _ENCODERS[type(body)]
+    name, envelope = stamp.event(kind, sequence, position)
+    return name, header + envelope + fields(body)
 
 
 def decode(data: bytes) -> Message:

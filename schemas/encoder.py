@@ -73,6 +73,23 @@ def map_encoder(item: Callable[[Any], bytes]) -> Callable[[dict[str, Any]], byte
     return encode
 
 
+class _Known(dict[str, bytes]):
+    """Encoded strings of few values, such as type names; forgets all when it is full."""
+
+    def __missing__(self, text: str) -> bytes:
+        if len(self) >= 4096:
+            self.clear()
+        data = self[text] = string_bytes(text)
+        return data
+
+
+KNOWN = _Known()
+_FEW_VALUES = frozenset(
+    "type aggregate_type tenant activity_id activity_type queue definition_id "
+    "definition_version node node_type worker code reply_to definitions_seen actor key_id".split()
+)
+"""Fields whose strings recur in record after record: looked up instead of encoded."""
+
 _PRIMITIVES: dict[type, tuple[str, Callable[[Any], bytes] | None]] = {
     str: ("{s}({x})", string_bytes),
     int: ("({t}[{x}] if 0 <= {x} < 8192 else {v}({x}))", long_bytes),
@@ -84,6 +101,7 @@ _PRIMITIVES: dict[type, tuple[str, Callable[[Any], bytes] | None]] = {
 def encoder_of(cls: type[msgspec.Struct]) -> Callable[[Any], bytes]:
     """Compile the encoder of a struct's fields, in order, without a header."""
     scope: dict[str, Any] = {"S": string_bytes, "T": SMALL, "V": varint, "B": bytes_bytes}
+    scope["K"] = KNOWN
     hints = get_type_hints(cls)
     parts = [_expression(hints[name], f"o.{name}", scope) for name in cls.__struct_fields__]
     body = parts[0] if len(parts) == 1 else f"b''.join(({', '.join(parts)},))"
@@ -94,6 +112,8 @@ def encoder_of(cls: type[msgspec.Struct]) -> Callable[[Any], bytes]:
 
 def _expression(hint: Any, value: str, scope: dict[str, Any]) -> str:
     """Return the Python expression that encodes `value` of this type."""
+    if hint is str and value[2:] in _FEW_VALUES:
+        return f"K[{value}]"
     if hint in _PRIMITIVES:
         return _PRIMITIVES[hint][0].format(x=value, s="S", t="T", v="V", b="B")
     name = f"f{len(scope)}"
@@ -130,3 +150,28 @@ def context_bytes(context: Context) -> bytes:
 
 
 envelope_bytes = encoder_of(Envelope)
+
+
+class Stamp:
+    """The envelope of the events of one command, encoded as far as they share it.
+
+    `event` returns what `envelope_bytes` would for the same fields; a test holds that.
+    """
+
+    __slots__ = ("_after", "_before", "_kind", "_name")
+
+    def __init__(
+        self, aggregate_type: str, aggregate_id: str, incarnation: str, time: int, context: Context
+    ) -> None:
+        """Encode aggregate, time and context once."""
+        self._name = f"{aggregate_id}@{incarnation}:"
+        place = KNOWN[aggregate_type] + string_bytes(aggregate_id) + string_bytes(incarnation)
+        self._before = long_bytes(time) + place
+        self._after = b"\0\0" + context_bytes(context)
+
+    def event(self, kind: str, sequence: int, position: int) -> tuple[str, bytes]:
+        """Return an event's id and its encoded envelope."""
+        name = f"{self._name}{sequence}"
+        numbers = long_bytes(sequence) + long_bytes(position)
+        head = string_bytes(name) + KNOWN[kind] + self._before
+        return name, head + numbers + self._after

@@ -178,10 +178,10 @@ def faust_app(settings: EngineSettings, engine: Engine) -> FaustApp:
 def _connect(app: FaustApp, engine: Engine) -> None:
     """Tell the engine when ownership is about to move, and when it has."""
 
-    async def revoked(_app: Any, **_options: Any) -> None:
+    async def revoked(_app: Any, *_arguments: Any, **_options: Any) -> None:
         await engine.quiesce()
 
-    async def assigned(_app: Any, **_options: Any) -> None:
+    async def assigned(_app: Any, *_arguments: Any, **_options: Any) -> None:
         consumer: Any = app.consumer
         engine.feed = consumer
         mine = {f"{app.topic_prefix}{source}" for source in INPUTS}

@@ -18,7 +18,7 @@ from faust.types import TP, ConsumerMessage
 from streams.runtime.engine import Chunk, Place
 
 CHUNK_RECORDS = 2_000
-_FETCH_WAIT_MS = 100
+_FETCH_WAIT_MS = 10
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 
 

@@ -7,7 +7,8 @@ import threading
 import time
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.runtime.definition_tail import DefinitionBook, wanted
 from streams.runtime.inbox import Item
@@ -37,6 +38,8 @@ class KafkaDefinitionTail:
                 "fetch.wait.max.ms": 50,
             }
         )
+        # A client of its own: a consumer answers no such question while it waits for records.
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
         self._reached: dict[int, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="definitions", daemon=True)
@@ -72,11 +75,14 @@ class KafkaDefinitionTail:
 
     def _ends(self) -> dict[int, int]:
         """Return the end of each partition, as a read-committed reader will reach it."""
-        ends = {}
-        for partition in range(self._partitions):
-            place = TopicPartition(self._topic, partition)
-            _, ends[partition] = self._consumer.get_watermark_offsets(place, timeout=_WAIT_SECONDS)
-        return ends
+        places = {
+            TopicPartition(self._topic, partition): OffsetSpec.latest()
+            for partition in range(self._partitions)
+        }
+        answers = self._admin.list_offsets(
+            places, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_WAIT_SECONDS
+        )
+        return {place.partition: future.result().offset for place, future in answers.items()}
 
     def _run(self) -> None:
         places = [TopicPartition(self._topic, p, 0) for p in range(self._partitions)]

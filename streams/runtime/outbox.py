@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
-from schemas.codec import encode
+from schemas.codec import encode, encode_event
 from schemas.commands import Continue
 from schemas.definitions import DefinitionRecord
+from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope
 from schemas.ids import routing_key, task_id
 from schemas.registry import MESSAGES
@@ -23,6 +25,16 @@ from topics.names import Names
 _TASKS_PER_PARTITION = 64
 
 
+class EventPlaces(NamedTuple):
+    """Where the events of one command begin."""
+
+    now: int
+    sequence: int
+    """Of the aggregate, before the first."""
+    position: int
+    """Of the partition, before the first."""
+
+
 class Outbox:
     """Collects the records of one batch of one partition."""
 
@@ -32,7 +44,7 @@ class Outbox:
         self._partition = partition
         self._batch = batch
         self.records: list[Out] = []
-        self.events = 0
+        self.written = 0
         self._tasks: dict[str, int] = {}
         self._headers_time = (-1, b"")
         source = f"/tidemill/{names.prefix}".rstrip("/").encode()
@@ -42,18 +54,26 @@ class Outbox:
             ("content-type", b"application/avro"),
         ]
 
-    def event(self, envelope: Envelope, body: msgspec.Struct, key: bytes) -> None:
-        """Write a domain event, with CloudEvents headers."""
-        headers = [
-            *self._headers_fixed,
-            ("ce_id", envelope.id.encode()),
-            ("ce_type", envelope.type.encode()),
-            ("ce_subject", envelope.aggregate_id.encode()),
-            ("ce_time", self._time_header(envelope.time)),
-        ]
-        value = encode(envelope, body)
-        self.records.append(Out(self._names.events, self._partition, key, value, headers))
-        self.events += 1
+    def events(
+        self, stamp: Stamp, slot: Slot, bodies: list[msgspec.Struct], place: EventPlaces
+    ) -> None:
+        """Write domain events, with CloudEvents headers."""
+        key = routing_key(slot.tenant, slot.id).encode()
+        subject = ("ce_subject", slot.id.encode())
+        time = ("ce_time", self._time_header(place.now))
+        topic, partition, sequence, position = (
+            self._names.events, self._partition, place.sequence, place.position,
+        )
+        for body in bodies:
+            sequence += 1
+            position += 1
+            kind = MESSAGES[type(body)]
+            name, value = encode_event(stamp, kind, sequence, position, body)
+            own = [("ce_id", name.encode()), ("ce_type", kind.encode()), subject, time]
+            self.records.append(
+                Out(topic, partition, key, value, [*self._headers_fixed, *own])
+            )
+        self.written += len(bodies)
 
     def _time_header(self, time: int) -> bytes:
         known, text = self._headers_time

@@ -15,6 +15,7 @@ import structlog
 
 from schemas.codec import UnknownSchemaError, decode, encode
 from schemas.commands import FailCall, FireTimer, RetryIncident, StartChild
+from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope, caused_by
 from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
@@ -38,7 +39,7 @@ from streams.domain.protocol import (
 from streams.runtime.door import Door
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, TELEMETRY, Item
-from streams.runtime.outbox import Outbox, internal_envelope
+from streams.runtime.outbox import EventPlaces, Outbox, internal_envelope
 from streams.runtime.records import (
     RECENT_COMMANDS_MAX,
     Book,
@@ -198,25 +199,10 @@ class Processor:
         self, aggregate: Aggregate, slot: Slot, events: list[Any], before: int, incarnation: str,
         context: Context,
     ) -> None:
-        key = routing_key(slot.tenant, slot.id).encode()
-        sequence = before
-        for event in events:
-            sequence += 1
-            self.number += 1
-            envelope = Envelope(
-                f"{slot.id}@{incarnation}:{sequence}",
-                MESSAGES[type(event)],
-                self.now,
-                aggregate.type,
-                slot.id,
-                incarnation,
-                sequence,
-                self.number,
-                "",
-                "",
-                context,
-            )
-            self.out.event(envelope, event, key)
+        if events:
+            stamp = Stamp(aggregate.type, slot.id, incarnation, self.now, context)
+            self.out.events(stamp, slot, events, EventPlaces(self.now, before, self.number))
+            self.number += len(events)
 
     def _book(
         self, slot: Slot, body: msgspec.Struct, outcome: Accepted, known: bytes, sequence: int
