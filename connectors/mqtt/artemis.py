@@ -84,7 +84,7 @@ def jars() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     pom = folder / "pom.xml"
     pom.write_text(_pom(), encoding="utf-8")
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - its arguments are ours
         [
             maven,
             "-q",

@@ -15,7 +15,7 @@ class Backoff:
         self._longest = longest
         self._first = first
         self._bound = first
-        self._random = random.Random()
+        self._random = random.Random()  # noqa: S311 - no secret depends on it
 
     def reset(self) -> None:
         """Begin again after a success."""

@@ -103,7 +103,7 @@ class MqttBroker:
         command = make(self.options, self.port)
         self._log = self.log_path.open("ab")
         # A session of its own: Ctrl-C goes to its parent, which stops it in order.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - its arguments are ours
             command,
             cwd=directory,
             stdin=subprocess.DEVNULL,

@@ -19,11 +19,15 @@ _REFUSED = 0x80
 
 
 def session_client(
-    settings: MqttSettings, handler: Callable[[Received], None], client_id: str = ""
+    settings: MqttSettings,
+    handler: Callable[[Received], None],
+    client_id: str = "",
+    will: aiomqtt.Will | None = None,
 ) -> ManualAckClient:
     """Return a client with a persistent session (where the settings want one)."""
     address = settings.address()
-    options = common_options(settings) | {"identifier": client_id or settings.client_id}
+    options = common_options(settings)
+    options |= {"identifier": client_id or settings.client_id, "will": will}
     if settings.version == "5":
         options["clean_start"] = not settings.persistent_session
         options["properties"] = _connect_properties(settings)

@@ -56,7 +56,7 @@ class ManualAckClient(aiomqtt.Client):
     ) -> None:
         """Take the handler of messages, the broker's address and aiomqtt's options."""
         super().__init__(hostname, port, **options)
-        self._client.manual_ack_set(True)
+        self._client.manual_ack_set(on=True)
         self.pending_calls_threshold = _PENDING_CALLS
         self._handler = handler
         self._socket: _Socket | None = None
@@ -119,7 +119,7 @@ class ManualAckClient(aiomqtt.Client):
         self.session_present = bool(flags.session_present)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
-    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
@@ -143,7 +143,7 @@ class ManualAckClient(aiomqtt.Client):
             log.error("the MQTT broker refused a message", reason=str(reason_code))
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
-    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+    def _on_socket_open(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
         def begin() -> None:
             self._socket = sock
             if sock.fileno() >= 0:
@@ -163,6 +163,6 @@ class ManualAckClient(aiomqtt.Client):
             # TLS may hold decoded packets that no select would tell of.
             while not self._paused and getattr(self._socket, "pending", int)() > 0:
                 self._client.loop_read()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as aiomqtt does: it ends the connection
             if not self._disconnected.done():
                 self._disconnected.set_exception(error)

@@ -108,7 +108,9 @@ class Outbound:
 
     def _accept(self, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
-        assert topic is not None and partition is not None and offset is not None
+        assert topic is not None
+        assert partition is not None
+        assert offset is not None
         self._offsets.append(TopicPartition(topic, partition, offset + 1))
         value: Any = message.value()
         try:
