@@ -1,0 +1,1 @@
+"""The read side: exact, rebuildable views of the events."""

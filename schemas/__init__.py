@@ -1,0 +1,1 @@
+"""The published language: messages, envelope, codec, error catalogue."""

@@ -1,0 +1,1 @@
+"""The engine: pure core, definition language, runtime, Faust agents."""

@@ -1,0 +1,1 @@
+"""The map of Kafka: every topic once, creation and verification, the embedded Kafka."""

@@ -1,0 +1,1 @@
+"""Faust agents and the transport that feeds the shards."""

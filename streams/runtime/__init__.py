@@ -1,0 +1,1 @@
+"""Shards and what makes them durable: the only code that knows transactions."""

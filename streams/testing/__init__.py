@@ -1,0 +1,1 @@
+"""What tests of workflows need, shipped for users too."""

@@ -1,0 +1,1 @@
+"""The workflow net: nodes, flows, tokens."""
