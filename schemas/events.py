@@ -219,6 +219,8 @@ class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
     command: bytes = b""
     """The command that could not be applied, whole, where the aggregate is stalled."""
     moves: Moves = NO_MOVES
+    place: str = ""
+    """Where the token waits if not at the node's entry: `NODE/out`, its work done."""
 
 
 class IncidentResolved(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,138 @@
+"""Values of a definition: literals, `${…}` expressions, and strings that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schemas.json_text import JsonError, canonical
+from streams.domain.expressions.cel import (
+    CompileError,
+    ExpressionError,
+    Program,
+    Variables,
+    compile_cel,
+)
+from streams.domain.net.model import Expression
+
+Extra = Mapping[str, Any] | None
+_Maker = Callable[[Variables, Extra], Any]
+
+
+class Value:
+    """A compiled value."""
+
+    __slots__ = ("_json", "_make", "is_literal", "programs")
+
+    def __init__(self, source: Any, declared: Mapping[str, str]) -> None:
+        """Compile; raises `CompileError` for an expression that is none."""
+        self.programs: list[Program] = []
+        self._make = _compile(source, declared, self.programs)
+        self.is_literal = not self.programs
+        self._json: bytes | None = None
+        if self.is_literal:
+            try:
+                self._json = canonical(self._make({}, None))
+            except JsonError as error:
+                raise CompileError(str(source), str(error)) from None
+
+    def evaluate(self, variables: Variables, extra: Extra = None) -> Any:
+        """Return the value; `ExpressionError` where an expression fails."""
+        return self._make(variables, extra)
+
+    def json(self, variables: Variables, extra: Extra = None) -> bytes:
+        """Return the value as canonical JSON."""
+        if self._json is not None:
+            return self._json
+        value = self._make(variables, extra)
+        try:
+            return canonical(value)
+        except JsonError as error:
+            raise ExpressionError(self.programs[0].source, str(error), {}) from None
+
+
+def compile_value(expression: Expression, declared: Mapping[str, str]) -> Value:
+    """Compile a value of the definition."""
+    return Value(expression.source, declared)
+
+
+def pieces_of(text: str) -> list[tuple[bool, str]]:
+    """Split a string into text and expressions (True); `$${` stands for a plain `${`."""
+    pieces: list[tuple[bool, str]] = []
+    plain = ""
+    at = 0
+    while at < len(text):
+        if text.startswith("$${", at):
+            plain += "${"
+            at += 3
+        elif text.startswith("${", at):
+            end = _end(text, at + 2)
+            if plain:
+                pieces.append((False, plain))
+                plain = ""
+            pieces.append((True, text[at + 2 : end]))
+            at = end + 1
+        else:
+            plain += text[at]
+            at += 1
+    if plain or not pieces:
+        pieces.append((False, plain))
+    return pieces
+
+
+def _end(text: str, start: int) -> int:
+    """Return where the `}` of an expression stands: braces and strings inside are skipped."""
+    depth, quote, at = 0, "", start
+    while at < len(text):
+        mark = text[at]
+        if quote:
+            if mark == "\\":
+                at += 1
+            elif mark == quote:
+                quote = ""
+        elif mark in "\"'":
+            quote = mark
+        elif mark == "{":
+            depth += 1
+        elif mark == "}":
+            if depth == 0:
+                return at
+            depth -= 1
+        at += 1
+    raise CompileError(text, "a `${` is never closed by `}`")
+
+
+def _compile(source: Any, declared: Mapping[str, str], programs: list[Program]) -> _Maker:
+    if isinstance(source, str):
+        return _compile_text(source, declared, programs)
+    if isinstance(source, list):
+        items = [_compile(item, declared, programs) for item in source]
+        return lambda variables, extra: [make(variables, extra) for make in items]
+    if isinstance(source, dict):
+        members = {key: _compile(item, declared, programs) for key, item in source.items()}
+        return lambda variables, extra: {
+            key: make(variables, extra) for key, make in members.items()
+        }
+    return lambda _variables, _extra: source
+
+
+def _compile_text(text: str, declared: Mapping[str, str], programs: list[Program]) -> _Maker:
+    parts: list[str | Program] = []
+    for is_expression, piece in pieces_of(text):
+        if is_expression:
+            program = compile_cel(piece, declared)
+            programs.append(program)
+            parts.append(program)
+        else:
+            parts.append(piece)
+    if len(parts) == 1:
+        only = parts[0]
+        return only.evaluate if isinstance(only, Program) else lambda _v, _e: only
+    return lambda variables, extra: "".join(
+        part if isinstance(part, str) else _text(part.evaluate(variables, extra))
+        for part in parts
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical(value).decode()

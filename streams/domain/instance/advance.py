@@ -1,0 +1,89 @@
+"""Leaving nodes: the walk's result becomes the causing event, then what it led to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from schemas.commands import CompleteCall, Continue
+from schemas.events import Moves, WorkflowCompleted
+from schemas.json_text import JsonError, canonical
+from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.enter import enter, incident, object_bytes
+from streams.domain.instance.state import RUNNING, SUSPENDED
+from streams.domain.instance.walk import Walk, Walked
+from streams.domain.instance.work import Work
+
+Cause = Callable[[Moves], msgspec.Struct]
+"""Makes the event that carries the moves."""
+
+
+def advance(work: Work, walk: Walk, cause: Cause) -> None:
+    """Run a walk, emit its cause with the moves, begin the waits, end when all is done."""
+    suspended = work.state is not None and work.state.status == SUSPENDED
+    walked = walk.run(suspended=suspended)
+    work.emit(cause(walked.moves))
+    settle(work, walked)
+
+
+def settle(work: Work, walked: Walked) -> None:
+    """Begin what the walk reached; complete the instance where no token is left."""
+    for node in walked.entries:
+        enter(work, node, work.state.next_token)
+    for trouble in walked.troubles:
+        incident(
+            work, trouble.node, work.state.next_token, trouble.code, trouble.message,
+            trouble.expression, trouble.values, trouble.place,
+        )
+    if walked.held:
+        work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
+    complete_if_done(work)
+
+
+def complete_if_done(work: Work) -> None:
+    """Complete a running instance that has no token left; tell its parent."""
+    state = work.state
+    if state.status != RUNNING or state.tokens:
+        return
+    try:
+        result = result_of(work)
+    except (ExpressionError, JsonError) as error:
+        source = error.source if isinstance(error, ExpressionError) else ""
+        incident(work, work.graph.start, state.next_token, "expression_failed",
+                 f"the workflow's result cannot be computed: {error}", source, b"null", RESULT)
+        return
+    work.emit(WorkflowCompleted(result))
+    parent = state.parent
+    if parent.id:
+        work.send(parent.id, parent.incarnation, CompleteCall(parent.call, result))
+
+
+RESULT = "result/out"
+"""Place of the token that waits where the workflow's result cannot be computed."""
+
+
+def result_of(work: Work) -> bytes:
+    """Return the declared outputs, or all variables, as a JSON object."""
+    variables = work.state.variables
+    declared = work.graph.results
+    if declared:
+        return object_bytes({name: value.json(variables) for name, value in declared})
+    return object_bytes(variables)
+
+
+def written(variables: dict[str, bytes], path: tuple[str, ...], value: object) -> bytes:
+    """Return the variable `path[0]` after setting what the rest of the path names."""
+    if len(path) == 1:
+        return canonical(value)
+    root = msgspec.json.decode(variables.get(path[0], b"{}"))
+    if not isinstance(root, dict):
+        root = {}
+    place = root
+    for name in path[1:-1]:
+        inner = place.get(name)
+        if not isinstance(inner, dict):
+            inner = place[name] = {}
+        place = inner
+    place[path[-1]] = value
+    return canonical(root)

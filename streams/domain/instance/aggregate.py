@@ -1,0 +1,116 @@
+"""The workflow instance as the runtime drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from schemas import commands as c
+from schemas import results as r
+from streams.domain.instance import state as s
+from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
+from streams.domain.instance.calls import decide_complete_call, decide_fail_call
+from streams.domain.instance.complete_activity import decide_complete
+from streams.domain.instance.evolve import evolve
+from streams.domain.instance.fail_activity import decide_fail
+from streams.domain.instance.operate import (
+    decide_cancel,
+    decide_continue,
+    decide_resume,
+    decide_retry,
+    decide_suspend,
+    decide_terminate,
+)
+from streams.domain.instance.start import (
+    decide_child,
+    decide_create,
+    decide_run,
+    decide_start,
+)
+from streams.domain.instance.state import InstanceState
+from streams.domain.instance.timers import decide_fire, next_due
+from streams.domain.protocol import Decision, Outcome, Rejected
+
+BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
+    c.RunInstance: decide_run,
+    c.CreateInstance: decide_create,
+    c.StartChild: decide_child,
+}
+"""Commands that make an instance."""
+
+VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
+    c.StartInstance: decide_start,
+    c.SuspendInstance: decide_suspend,
+    c.ResumeInstance: decide_resume,
+    c.CancelInstance: decide_cancel,
+    c.TerminateInstance: decide_terminate,
+    c.RetryIncident: decide_retry,
+    c.CompleteCall: decide_complete_call,
+    c.FailCall: decide_fail_call,
+    c.Continue: decide_continue,
+    c.FireTimer: decide_fire,
+    r.CompleteActivity: decide_complete,
+    r.FailActivity: decide_fail,
+    r.ReportActivityStarted: decide_started,
+    r.HeartbeatActivity: decide_heartbeat,
+}
+"""Commands to an instance that is there."""
+
+
+def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) -> Outcome:
+    """Decide a command to an instance."""
+    kind = type(command)
+    begin = BEGINNINGS.get(kind)
+    if begin is not None:
+        return begin(command, state, ctx)
+    if state is None:
+        return Rejected("NotFound", f"instance {ctx.aggregate_id!r} does not exist")
+    if ctx.incarnation and ctx.incarnation != state.incarnation:
+        return Rejected(
+            "already_closed",
+            f"instance {ctx.aggregate_id!r} now has incarnation {state.incarnation}, the "
+            f"message is for {ctx.incarnation}",
+        )
+    if 0 <= ctx.expected_sequence != state.sequence:
+        return Rejected(
+            "version_conflict",
+            f"instance {ctx.aggregate_id!r} is at sequence {state.sequence}, the command "
+            f"expects {ctx.expected_sequence}: read it again, then decide",
+        )
+    return VERBS[kind](command, state, ctx)
+
+
+class InstanceAggregate:
+    """Implements `protocol.Aggregate`."""
+
+    type = "instance"
+    form = 1
+    has_incidents = True
+
+    decide = staticmethod(decide)
+    evolve = staticmethod(evolve)
+    encode = staticmethod(s.encode)
+    decode = staticmethod(s.decode_state)
+    remnant = staticmethod(s.remnant)
+    next_due = staticmethod(next_due)
+
+    @staticmethod
+    def sequence(state: InstanceState) -> int:
+        """Return the sequence of the last event."""
+        return state.sequence
+
+    @staticmethod
+    def incarnation(state: InstanceState) -> str:
+        """Return which life of its id this is."""
+        return state.incarnation
+
+    @staticmethod
+    def is_finished(state: InstanceState) -> bool:
+        """Tell whether the instance has ended."""
+        return state.status in s.FINISHED
+
+
+INSTANCE: Final = InstanceAggregate()
+

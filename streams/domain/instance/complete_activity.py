@@ -1,0 +1,109 @@
+"""An activity's result arrives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.events import ActivityCompleted, Moves
+from schemas.json_text import JsonError, canonical, parse
+from schemas.results import CompleteActivity
+from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.advance import advance, written
+from streams.domain.instance.enter import incident
+from streams.domain.instance.fail_activity import fail
+from streams.domain.instance.start import too_large
+from streams.domain.instance.state import InstanceState, OpenActivity
+from streams.domain.instance.walk import OUT, Walk
+from streams.domain.instance.work import Work
+from streams.domain.net.graph import Graph
+from streams.domain.net.model import Activity
+from streams.domain.protocol import Decision, Outcome, Rejected
+
+
+def decide_complete(
+    command: CompleteActivity, state: InstanceState, ctx: Decision
+) -> Outcome:
+    """The first completion of any attempt wins while the activity is open."""
+    activity = state.activities.get(command.activity)
+    if activity is None:
+        return closed(command.activity, state)
+    work = Work(state, ctx)
+    try:
+        output = parse(command.output)
+    except JsonError as error:
+        fail(
+            work, command.activity, activity, "Serialization",
+            f"the worker's output is {error}", retryable=False, worker=command.worker,
+        )
+        return work.accepted()
+    _complete(work, command, activity, output)
+    return work.accepted()
+
+
+def closed(activity: int, state: InstanceState) -> Rejected:
+    """Return the refusal of a report about an activity that is not open."""
+    return Rejected(
+        "already_closed",
+        f"activity {activity} is no longer open; the instance is {state.status}",
+    )
+
+
+def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, output: Any) -> None:
+    graph = work.graph
+    node = activity.node
+    kind = graph.nodes[node].kind
+    assert isinstance(kind, Activity)
+    writes = result_writes(work.state.variables, kind.result_path, output)
+
+    def cause(moves: Moves) -> ActivityCompleted:
+        return ActivityCompleted(
+            command.activity, node, activity.kind, command.attempt, canonical(output),
+            command.worker, command.started_at, moves,
+        )
+
+    refusal = too_large({**work.state.variables, **writes}, work.ctx)
+    if refusal is not None:
+        work.emit(cause(Moves([activity.token])))
+        incident(work, node, activity.token, refusal.code, f"output of {node}: {refusal.message}")
+        return
+    try:
+        writes = mapped(graph, node, {**work.state.variables, **writes}, writes, output)
+    except (ExpressionError, JsonError) as error:
+        work.emit(cause(Moves([activity.token], [], [], writes)))
+        stay(work, node, activity.token, error)
+        return
+    walk = Walk(work, [activity.token], writes)
+    walk.leave(node)
+    advance(work, walk, cause)
+
+
+def stay(work: Work, node: str, token: int, error: Exception) -> None:
+    """Keep a token whose node is done but whose outputs cannot be computed."""
+    source, values = "", b"null"
+    if isinstance(error, ExpressionError):
+        source, values = error.source, canonical(error.values)
+    message = f"output of {node}: {error}"
+    incident(work, node, token, "expression_failed", message, source, values, node + OUT)
+
+
+def result_writes(variables: dict[str, bytes], path: str, output: Any) -> dict[str, bytes]:
+    """Return the variable that takes an output: `path`, else `result`."""
+    if not path:
+        return {"result": canonical(output)}
+    steps = tuple(path.split("."))
+    return {steps[0]: written(variables, steps, output)}
+
+
+def mapped(
+    graph: Graph, node: str, variables: dict[str, bytes], writes: dict[str, bytes], output: Any
+) -> dict[str, bytes]:
+    """Add the node's output mappings to the writes."""
+    mappings = graph.outputs.get(node)
+    if not mappings:
+        return writes
+    extra = {"output": output}
+    result = dict(writes)
+    for path, value in mappings:
+        base = {**variables, **result}
+        result[path[0]] = written(base, path, value.evaluate(variables, extra))
+    return result

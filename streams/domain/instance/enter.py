@@ -1,0 +1,131 @@
+"""What happens when a token reaches a node that waits: an activity, a timer, a call."""
+
+from __future__ import annotations
+
+from schemas.commands import StartChild
+from schemas.events import ActivityScheduled, CallStarted, ErrorOccurred, TimerScheduled
+from schemas.ids import ID_LENGTH_MAX, child_id
+from schemas.json_text import JsonError, canonical
+from schemas.tasks import ActivityTask
+from streams.domain.expressions.cel import ExpressionError
+from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.instance.state import OpenActivity
+from streams.domain.instance.work import Work
+from streams.domain.net.model import Activity, Call, Timer
+from streams.domain.protocol import DispatchActivity
+
+
+def enter(work: Work, node: str, token: int) -> None:
+    """Let a token begin to wait at a node; what cannot begin becomes an incident."""
+    kind = work.graph.nodes[node].kind
+    try:
+        if isinstance(kind, Activity):
+            _activity(work, node, kind, token)
+        elif isinstance(kind, Timer):
+            _timer(work, node, kind, token)
+        else:
+            assert isinstance(kind, Call)
+            _call(work, node, kind, token)
+    except ExpressionError as error:
+        incident(
+            work, node, token, "expression_failed", str(error), error.source,
+            canonical(error.values),
+        )
+    except (ValueError, JsonError) as error:
+        incident(work, node, token, "InvalidInput", str(error))
+
+
+def incident(
+    work: Work, node: str, token: int, code: str, message: str, expression: str = "",
+    values: bytes = b"null", place: str = "",
+) -> None:
+    """Raise an incident: the token waits at the node for an operator."""
+    work.emit(
+        ErrorOccurred(
+            code, message, node, token, expression, values, place="" if place == node else place
+        )
+    )
+
+
+def _activity(work: Work, node: str, kind: Activity, token: int) -> None:
+    if not work.ctx.definitions.queue_exists(kind.queue):
+        incident(
+            work, node, token, "queue_missing",
+            f"queue {kind.queue!r} has no topic: run `tidemill topics apply --queue "
+            f"{kind.queue}`, then retry this incident",
+        )
+        return
+    given = work.graph.inputs[node].json(work.state.variables)
+    limit = work.ctx.limits.variable
+    if len(given) > limit:
+        raise ValueError(f"the input of {node} has {len(given)} bytes, the limit is {limit}")
+    schedule(work, node, kind, token, work.next_sequence, 1, given)
+
+
+def schedule(
+    work: Work, node: str, kind: Activity, token: int, activity: int, attempt: int, given: bytes
+) -> None:
+    """Hand an attempt to its queue."""
+    now = work.ctx.now
+    late = bool(kind.schedule_to_start_ms or kind.heartbeat_ms)
+    start_by = now + kind.schedule_to_start_ms if kind.schedule_to_start_ms else 0
+    close_by = now + kind.start_to_close_ms if kind.start_to_close_ms and not late else 0
+    work.emit(
+        ActivityScheduled(
+            activity, node, kind.activity_type, kind.queue, token, attempt, given, start_by,
+            close_by, kind.heartbeat_ms, kind.start_to_close_ms,
+        )
+    )
+    state = work.state
+    task = ActivityTask(
+        activity, node, kind.activity_type, attempt, given, state.definition_id,
+        state.definition_version, kind.start_to_close_ms, kind.heartbeat_ms, start_by, late,
+        _readable(work, kind) if kind.reads else b"{}",
+    )
+    work.effects.append(DispatchActivity(kind.queue, task))
+
+
+def _readable(work: Work, kind: Activity) -> bytes:
+    variables = work.state.variables
+    return object_bytes({name: variables[name] for name in kind.reads if name in variables})
+
+
+def object_bytes(members: dict[str, bytes]) -> bytes:
+    """Return a canonical JSON object of members that are canonical JSON themselves."""
+    parts = [canonical(name) + b":" + members[name] for name in sorted(members)]
+    return b"{" + b",".join(parts) + b"}"
+
+
+def again(work: Work, key: int, activity: OpenActivity) -> None:
+    """Schedule the next attempt of an activity that failed."""
+    kind = work.graph.nodes[activity.node].kind
+    assert isinstance(kind, Activity)
+    attempt = activity.attempt + 1
+    schedule(work, activity.node, kind, activity.token, key, attempt, activity.input)
+
+
+def _timer(work: Work, node: str, kind: Timer, token: int) -> None:
+    graph, variables = work.graph, work.state.variables
+    if kind.duration is not None:
+        due = work.ctx.now + duration_ms(graph.durations[node].evaluate(variables))
+    else:
+        due = date_ms(graph.dates[node].evaluate(variables))
+    work.emit(TimerScheduled(node, token, due))
+
+
+def _call(work: Work, node: str, kind: Call, token: int) -> None:
+    ctx, state = work.ctx, work.state
+    call = work.next_sequence
+    child = child_id(ctx.aggregate_id, call)
+    if kind.spread:
+        child = f"{ctx.aggregate_id.replace('~', '.')}.{state.incarnation}.{call}"
+    if len(child) > ID_LENGTH_MAX:
+        raise ValueError(
+            f"the child's id {child[:40]}… would have {len(child)} characters, the limit is "
+            f"{ID_LENGTH_MAX}: workflows call each other too deep"
+        )
+    variables = {name: value.json(state.variables) for name, value in work.graph.calls[node]}
+    given = object_bytes(variables)
+    work.emit(CallStarted(node, token, child, kind.definition_id, kind.version, given))
+    parent = (ctx.aggregate_id, state.incarnation, call)
+    work.send(child, "", StartChild(kind.definition_id, kind.version, given, *parent))

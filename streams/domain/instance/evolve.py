@@ -1,0 +1,258 @@
+"""Event appliers: the only code that changes an instance's state.
+
+An applier reads the event and its place and nothing else, is total and never refuses.
+A released applier is never changed, only followed by a new version: golden states under
+`tests/golden` hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas import events as e
+from streams.domain.instance import state as s
+from streams.domain.instance.state import InstanceState
+from streams.domain.protocol import EventPlace
+
+KEPT = 200
+"""Entries kept of path and errors; part of the event's meaning, so no setting."""
+
+Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
+
+
+def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) -> InstanceState:
+    """Apply moves together with other changes of the same event."""
+    if moves.consumed or moves.produced:
+        tokens = state.tokens.copy()
+        for token in moves.consumed:
+            tokens.pop(token, None)
+        for produced in moves.produced:
+            tokens[produced.id] = produced.place
+            if produced.id >= changes.get("next_token", state.next_token):
+                changes["next_token"] = produced.id + 1
+        changes["tokens"] = tokens
+    if moves.path:
+        path = state.path + moves.path
+        changes["path"] = path[-KEPT:] if len(path) > KEPT else path
+    if moves.writes:
+        changes["variables"] = {**state.variables, **moves.writes}
+    return replace(state, sequence=at.sequence, **changes)
+
+
+def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
+    """Put a token at a node."""
+    tokens = state.tokens.copy()
+    tokens[token] = node
+    return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
+
+
+def _without(open_ones: dict[int, Any], key: int) -> dict[int, Any]:
+    rest = open_ones.copy()
+    rest.pop(key, None)
+    return rest
+
+
+def _errors(state: InstanceState, text: str) -> list[str]:
+    return [*state.errors, text][-KEPT:]
+
+
+def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> InstanceState:
+    return InstanceState(
+        s.CREATED, at.sequence, at.incarnation, event.definition_id, event.definition_version,
+        event.variables, created_at=at.time, created_by=at.actor, parent=event.parent,
+    )
+
+
+def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> InstanceState:
+    if state.status == s.CREATED and state.sequence:
+        return _moved(state, event.moves, at, status=s.RUNNING)
+    fresh = InstanceState(
+        s.RUNNING, at.sequence, at.incarnation, event.definition_id, event.definition_version,
+        event.variables, {}, 1, {}, {}, {}, {}, event.moves.path, [], at.time, at.actor, 0,
+        event.parent,
+    )
+    if event.moves.produced or event.moves.writes:
+        moves = e.Moves([], event.moves.produced, [], event.moves.writes)
+        return _moved(fresh, moves, at)
+    return fresh
+
+
+def _suspended(state: InstanceState, event: e.WorkflowSuspended, at: EventPlace) -> InstanceState:
+    return replace(state, sequence=at.sequence, status=s.SUSPENDED, reason=event.reason)
+
+
+def _resumed(state: InstanceState, event: e.WorkflowResumed, at: EventPlace) -> InstanceState:
+    return _moved(state, event.moves, at, status=s.RUNNING, reason="")
+
+
+def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> InstanceState:
+    return replace(
+        state, sequence=at.sequence, status=status, ended_at=at.time, tokens={}, activities={},
+        timers={}, calls={}, incidents={}, reason=reason,
+    )
+
+
+def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> InstanceState:
+    return _ended(state, at, s.COMPLETED, "")
+
+
+def _failed(state: InstanceState, event: e.WorkflowFailed, at: EventPlace) -> InstanceState:
+    ended = _ended(state, at, s.FAILED, event.message)
+    return replace(ended, errors=_errors(state, f"{event.code}: {event.message}"))
+
+
+def _cancelled(state: InstanceState, event: e.WorkflowCancelled, at: EventPlace) -> InstanceState:
+    return _ended(state, at, s.CANCELLED, event.reason)
+
+
+def _terminated(
+    state: InstanceState, event: e.WorkflowTerminated, at: EventPlace
+) -> InstanceState:
+    return _ended(state, at, s.TERMINATED, event.reason)
+
+
+def _scheduled(state: InstanceState, event: e.ActivityScheduled, at: EventPlace) -> InstanceState:
+    former = state.activities.get(event.activity)
+    opened = s.OpenActivity(
+        event.activity_id, event.token, event.activity_type, event.queue, event.attempt,
+        event.input, event.start_by, event.close_by, 0, 0, event.close_ms, event.heartbeat_ms,
+        False, [] if former is None else former.attempts,  # noqa: FBT003 - a field
+    )
+    activities = state.activities.copy()
+    activities[event.activity] = opened
+    place = _placed(state, event.token, event.activity_id)
+    return replace(state, sequence=at.sequence, activities=activities, **place)
+
+
+def _activity_started(
+    state: InstanceState, event: e.ActivityStarted, at: EventPlace
+) -> InstanceState:
+    former = state.activities.get(event.activity)
+    if former is None:
+        return replace(state, sequence=at.sequence)
+    opened = replace(
+        former, start_by=0, close_by=event.close_by, beat_by=event.beat_by, started=True
+    )
+    return replace(
+        state, sequence=at.sequence, activities={**state.activities, event.activity: opened}
+    )
+
+
+def _activity_completed(
+    state: InstanceState, event: e.ActivityCompleted, at: EventPlace
+) -> InstanceState:
+    rest = _without(state.activities, event.activity)
+    return _moved(state, event.moves, at, activities=rest)
+
+
+def _activity_failed(
+    state: InstanceState, event: e.ActivityFailed, at: EventPlace
+) -> InstanceState:
+    former = state.activities.get(event.activity)
+    errors = _errors(state, f"{event.activity_id}: {event.code}: {event.message}")
+    if former is None or event.moves.consumed:
+        rest = _without(state.activities, event.activity)
+        return _moved(state, event.moves, at, activities=rest, errors=errors)
+    attempt = s.Attempt(event.attempt, event.code, event.message, event.worker, at.time)
+    opened = replace(
+        former, start_by=0, close_by=0, beat_by=0, retry_at=event.retry_at, started=False,
+        attempts=[*former.attempts, attempt][-20:],
+    )
+    activities = {**state.activities, event.activity: opened}
+    return _moved(state, event.moves, at, activities=activities, errors=errors)
+
+
+def _activity_cancelled(
+    state: InstanceState, event: e.ActivityCancelled, at: EventPlace
+) -> InstanceState:
+    return replace(
+        state, sequence=at.sequence, activities=_without(state.activities, event.activity)
+    )
+
+
+def _timer_scheduled(
+    state: InstanceState, event: e.TimerScheduled, at: EventPlace
+) -> InstanceState:
+    timers = {**state.timers, event.token: s.OpenTimer(event.node, event.due)}
+    place = _placed(state, event.token, event.node)
+    return replace(state, sequence=at.sequence, timers=timers, **place)
+
+
+def _call_started(state: InstanceState, event: e.CallStarted, at: EventPlace) -> InstanceState:
+    call = s.OpenCall(event.node, event.token, event.child_id)
+    place = _placed(state, event.token, event.node)
+    return replace(
+        state, sequence=at.sequence, calls={**state.calls, at.sequence: call}, **place
+    )
+
+
+def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) -> InstanceState:
+    changes: dict[str, Any] = {}
+    gone = frozenset(event.moves.consumed)
+    if event.node_type == "timer":
+        changes["timers"] = {t: timer for t, timer in state.timers.items() if t not in gone}
+    elif event.node_type == "call":
+        changes["calls"] = {k: call for k, call in state.calls.items() if call.token not in gone}
+    return _moved(state, event.moves, at, **changes)
+
+
+def _error_occurred(state: InstanceState, event: e.ErrorOccurred, at: EventPlace) -> InstanceState:
+    incident = s.Incident(event.code, event.message, event.node, event.token, event.command)
+    incidents = {**state.incidents, at.sequence: incident}
+    where = f"{event.node}: " if event.node else ""
+    errors = _errors(state, f"{where}{event.code}: {event.message}")
+    changes: dict[str, Any] = {}
+    if event.token:
+        changes = _placed(state, event.token, event.place or event.node)
+        calls = {k: call for k, call in state.calls.items() if call.token != event.token}
+        if len(calls) != len(state.calls):
+            changes["calls"] = calls
+        activities = {
+            k: activity for k, activity in state.activities.items()
+            if activity.token != event.token
+        }
+        if len(activities) != len(state.activities):
+            changes["activities"] = activities
+    placed = replace(state, **changes) if changes else state
+    return _moved(placed, event.moves, at, incidents=incidents, errors=errors)
+
+
+def _incident_resolved(
+    state: InstanceState, event: e.IncidentResolved, at: EventPlace
+) -> InstanceState:
+    return replace(
+        state, sequence=at.sequence, incidents=_without(state.incidents, event.incident)
+    )
+
+
+APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
+    e.WorkflowCreated: _created,
+    e.WorkflowStarted: _started,
+    e.WorkflowSuspended: _suspended,
+    e.WorkflowResumed: _resumed,
+    e.WorkflowCompleted: _completed,
+    e.WorkflowFailed: _failed,
+    e.WorkflowCancelled: _cancelled,
+    e.WorkflowTerminated: _terminated,
+    e.ActivityScheduled: _scheduled,
+    e.ActivityStarted: _activity_started,
+    e.ActivityCompleted: _activity_completed,
+    e.ActivityFailed: _activity_failed,
+    e.ActivityCancelled: _activity_cancelled,
+    e.TimerScheduled: _timer_scheduled,
+    e.CallStarted: _call_started,
+    e.NodeExecuted: _node_executed,
+    e.ErrorOccurred: _error_occurred,
+    e.IncidentResolved: _incident_resolved,
+}
+
+NOTHING = InstanceState(s.CREATED, 0, "")
+
+
+def evolve(state: InstanceState | None, event: msgspec.Struct, at: EventPlace) -> InstanceState:
+    """Apply one event."""
+    return APPLIERS[type(event)](NOTHING if state is None else state, event, at)

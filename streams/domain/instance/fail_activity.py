@@ -1,0 +1,87 @@
+"""An attempt fails or times out: retry, or fail the workflow."""
+
+from __future__ import annotations
+
+from schemas.commands import CancelInstance, FailCall
+from schemas.events import ActivityFailed, Moves, WorkflowFailed
+from schemas.results import FailActivity
+from streams.domain.instance.enter import again
+from streams.domain.instance.state import SUSPENDED, InstanceState, OpenActivity
+from streams.domain.instance.work import Work
+from streams.domain.net.model import Activity, Retry
+from streams.domain.protocol import Decision, Outcome, Rejected
+
+
+def decide_fail(command: FailActivity, state: InstanceState, ctx: Decision) -> Outcome:
+    """A failure counts only for the current attempt."""
+    activity = state.activities.get(command.activity)
+    if activity is None or activity.retry_at or activity.attempt != command.attempt:
+        return Rejected(
+            "already_closed",
+            f"attempt {command.attempt} of activity {command.activity} is no longer open",
+        )
+    work = Work(state, ctx)
+    fail(
+        work, command.activity, activity, command.code, command.message,
+        retryable=command.retryable, worker=command.worker, started_at=command.started_at,
+        details=command.details,
+    )
+    return work.accepted()
+
+
+def fail(
+    work: Work, key: int, activity: OpenActivity, code: str, message: str, *, retryable: bool,
+    worker: str = "", started_at: int = 0, details: bytes = b"null",
+) -> None:
+    """End an attempt with an error, and do what the node's retry says."""
+    retry = retry_of(work, activity)
+    retries = activity.attempt - 1
+    now = work.ctx.now
+    again_at = 0
+    if retryable and retries < retry.max_attempts:
+        again_at = now + delay_ms(retry, retries)
+    moves = Moves() if again_at else Moves([activity.token])
+    work.emit(
+        ActivityFailed(
+            key, activity.node, activity.kind, activity.attempt, code, message, again_at,
+            worker, started_at, details, moves,
+        )
+    )
+    if not again_at:
+        end_failed(work, code, message, activity.node)
+    elif again_at <= now and work.state.status != SUSPENDED:
+        again(work, key, work.state.activities[key])
+
+
+def retry_of(work: Work, activity: OpenActivity) -> Retry:
+    """Return the node's retry, else the definition's."""
+    kind = work.graph.nodes[activity.node].kind
+    assert isinstance(kind, Activity)
+    return kind.retry if kind.retry is not None else work.graph.definition.retry
+
+
+def delay_ms(retry: Retry, retries: int) -> int:
+    """Return min(initial * factor**retries, max): the wait before the next attempt."""
+    try:
+        delay = retry.initial_delay_ms * retry.backoff_factor**retries
+    except OverflowError:
+        return retry.max_delay_ms
+    return int(min(delay, retry.max_delay_ms))
+
+
+def end_failed(work: Work, code: str, message: str, node: str) -> None:
+    """Fail the instance, clean up what is open, tell the parent."""
+    clean_up(work, f"the workflow failed at {node}")
+    work.emit(WorkflowFailed(code, message, node))
+    parent = work.state.parent
+    if parent.id:
+        work.send(parent.id, parent.incarnation, FailCall(parent.call, code, message))
+
+
+def clean_up(work: Work, reason: str) -> None:
+    """Cancel open activities and children; their tokens end with the instance."""
+    for key, activity in work.state.activities.items():
+        if not activity.retry_at:
+            work.cancel_task(key, activity.attempt, reason)
+    for call in work.state.calls.values():
+        work.send(call.child_id, "", CancelInstance(reason))

@@ -1,0 +1,182 @@
+"""What operators ask: suspend, resume, cancel, terminate, retry, and the engine's own Continue."""
+
+from __future__ import annotations
+
+from schemas.commands import (
+    CancelInstance,
+    Continue,
+    FailCall,
+    ResumeInstance,
+    RetryIncident,
+    SuspendInstance,
+    TerminateInstance,
+)
+from schemas.events import (
+    IncidentResolved,
+    Moves,
+    NodeExecuted,
+    WorkflowCancelled,
+    WorkflowResumed,
+    WorkflowSuspended,
+    WorkflowTerminated,
+)
+from schemas.json_text import parse
+from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.advance import RESULT, advance
+from streams.domain.instance.complete_activity import mapped, stay
+from streams.domain.instance.enter import enter
+from streams.domain.instance.fail_activity import clean_up
+from streams.domain.instance.lifecycle import illegal
+from streams.domain.instance.state import RUNNING, Incident, InstanceState
+from streams.domain.instance.walk import OUT, Walk
+from streams.domain.instance.work import Work
+from streams.domain.net.model import Activity, Call
+from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
+
+
+def decide_suspend(command: SuspendInstance, state: InstanceState, ctx: Decision) -> Outcome:
+    """Begin nothing new until resumed; what is under way may end."""
+    refusal = illegal("SuspendInstance", state.status)
+    if refusal is not None:
+        return refusal
+    work = Work(state, ctx)
+    work.emit(WorkflowSuspended(command.reason))
+    return work.accepted()
+
+
+def decide_resume(command: ResumeInstance, state: InstanceState, ctx: Decision) -> Outcome:
+    """Let the tokens that were held back go on; timers that passed fire at once."""
+    refusal = illegal("ResumeInstance", state.status)
+    if refusal is not None:
+        return refusal
+    work = Work(state, ctx)
+    work.emit(WorkflowResumed(command.reason))
+    _release(work)
+    return work.accepted()
+
+
+def decide_continue(_: Continue, state: InstanceState, ctx: Decision) -> Outcome:
+    """Go on where a command's share of steps was done."""
+    work = Work(state, ctx)
+    if state.status == RUNNING:
+        _release(work)
+    return work.accepted()
+
+
+def _release(work: Work) -> None:
+    """Take the tokens off the flows on which they were held back."""
+    graph = work.graph
+    flows = graph.definition.flows
+    held = [
+        (token, flows[place])
+        for token, place in work.state.tokens.items()
+        if place in flows and flows[place].target not in graph.joins
+    ]
+    walk = Walk(work, [token for token, _ in held], {})
+    for _, flow in held:
+        walk.arrive(flow)
+    waiting = {flows[p].target for p in work.state.tokens.values() if p in flows}
+    for join in sorted(waiting & graph.joins):
+        walk.check_join(join)
+    if held or waiting:
+        advance(work, walk, lambda moves: NodeExecuted("", "release", moves))
+
+
+def decide_cancel(command: CancelInstance, state: InstanceState, ctx: Decision) -> Outcome:
+    """End with clean-up."""
+    refusal = illegal("CancelInstance", state.status)
+    if refusal is not None:
+        return refusal
+    work = Work(state, ctx)
+    clean_up(work, command.reason or "the workflow was cancelled")
+    work.emit(WorkflowCancelled(command.reason))
+    _tell_parent(work, "cancelled", command.reason)
+    return work.accepted()
+
+
+def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Decision) -> Outcome:
+    """End at once: children are terminated, workers told, nothing is awaited."""
+    refusal = illegal("TerminateInstance", state.status)
+    if refusal is not None:
+        return refusal
+    work = Work(state, ctx)
+    reason = command.reason or "the workflow was terminated"
+    for key, activity in state.activities.items():
+        work.cancel_task(key, activity.attempt, reason)
+    for call in state.calls.values():
+        work.send(call.child_id, "", TerminateInstance(reason))
+    work.emit(WorkflowTerminated(command.reason))
+    _tell_parent(work, "terminated", command.reason)
+    return work.accepted()
+
+
+def _tell_parent(work: Work, how: str, reason: str) -> None:
+    parent = work.state.parent
+    if parent.id:
+        message = f"it was {how}" + (f": {reason}" if reason else "")
+        work.send(parent.id, parent.incarnation, FailCall(parent.call, "State", message))
+
+
+def decide_retry(command: RetryIncident, state: InstanceState, ctx: Decision) -> Outcome:
+    """Try again what one incident, or every open one, stopped."""
+    refusal = illegal("RetryIncident", state.status)
+    if refusal is not None:
+        return refusal
+    wanted = [command.incident] if command.incident else sorted(state.incidents)
+    unknown = [number for number in wanted if number not in state.incidents]
+    if unknown or not wanted:
+        return Rejected(
+            "NotFound", f"the instance has no open incident {command.incident or ''}".rstrip()
+        )
+    work = Work(state, ctx)
+    for number in wanted:
+        found = work.state.incidents.get(number)
+        if found is not None and work.state.status == RUNNING:
+            work.emit(IncidentResolved(number, "retried"))
+            _retry(work, found)
+    return work.accepted()
+
+
+def _retry(work: Work, found: Incident) -> None:
+    if found.command:
+        work.effects.append(RedriveCommand(found.command))
+        return
+    place = work.state.tokens.get(found.token, "")
+    if place == RESULT:
+        walk = Walk(work, [found.token], {})
+        advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves))
+    elif place.endswith(OUT):
+        _leave(work, found.node, found.token)
+    elif place:
+        enter(work, found.node, found.token)
+
+
+def _leave(work: Work, node: str, token: int) -> None:
+    """Compute the outputs of a node that is done once more, and leave it."""
+    graph, variables = work.graph, work.state.variables
+    kind = graph.nodes[node].kind
+    output = None
+    if isinstance(kind, Activity | Call):
+        output = _result(variables, kind.result_path or "result")
+
+    def cause(moves: Moves) -> NodeExecuted:
+        return NodeExecuted(node, "retry", moves)
+
+    try:
+        writes = mapped(graph, node, variables, {}, output)
+    except ExpressionError as error:
+        stay(work, node, token, error)
+        return
+    walk = Walk(work, [token], writes)
+    walk.leave(node)
+    advance(work, walk, cause)
+
+
+def _result(variables: dict[str, bytes], path: str) -> object:
+    """Return the value that a node's output was written to."""
+    first, *rest = path.split(".")
+    value = parse(variables.get(first, b"null"))
+    for name in rest:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+

@@ -1,0 +1,123 @@
+"""Beginning an instance: in one step, in two, or as another workflow's child."""
+
+from __future__ import annotations
+
+from schemas.commands import CreateInstance, RunInstance, StartChild, StartInstance
+from schemas.events import NO_PARENT, Moves, Parent, WorkflowCreated, WorkflowStarted
+from schemas.json_text import JsonError, canonical, parse_object
+from streams.domain.instance.advance import advance
+from streams.domain.instance.lifecycle import illegal
+from streams.domain.instance.state import InstanceState
+from streams.domain.instance.walk import Walk
+from streams.domain.instance.work import Work
+from streams.domain.net.graph import Graph, graph_of
+from streams.domain.protocol import Decision, Outcome, Rejected
+
+Beginning = RunInstance | CreateInstance | StartChild
+
+
+def decide_run(command: RunInstance, state: InstanceState | None, ctx: Decision) -> Outcome:
+    """Create and start."""
+    return _begin(command, state, ctx, NO_PARENT)
+
+
+def decide_child(command: StartChild, state: InstanceState | None, ctx: Decision) -> Outcome:
+    """Create and start a child; its end is told to the parent's call."""
+    parent = Parent(command.parent_id, command.parent_incarnation, command.parent_call)
+    return _begin(command, state, ctx, parent)
+
+
+def decide_create(command: CreateInstance, state: InstanceState | None, ctx: Decision) -> Outcome:
+    """Create only."""
+    prepared = _prepare(command, state, ctx)
+    if isinstance(prepared, Rejected):
+        return prepared
+    graph, variables = prepared
+    work = Work(None, ctx)
+    definition = graph.definition
+    work.emit(WorkflowCreated(definition.id, str(definition.version), variables))
+    return work.accepted()
+
+
+def decide_start(_: StartInstance, state: InstanceState, ctx: Decision) -> Outcome:
+    """Start what was created."""
+    refusal = illegal("StartInstance", state.status)
+    if refusal is not None:
+        return refusal
+    work = Work(state, ctx)
+    walk = Walk(work, [], {})
+    walk.leave(work.graph.start)
+    name, version = state.definition_id, state.definition_version
+    advance(work, walk, lambda moves: WorkflowStarted(name, version, {}, state.parent, moves))
+    return work.accepted()
+
+
+def _begin(
+    command: Beginning, state: InstanceState | None, ctx: Decision, parent: Parent
+) -> Outcome:
+    prepared = _prepare(command, state, ctx)
+    if isinstance(prepared, Rejected):
+        return prepared
+    graph, variables = prepared
+    work = Work(None, ctx)
+    work.use(graph)
+    walk = Walk(work, [], variables)
+    walk.leave(graph.start)
+    definition = graph.definition
+
+    def cause(moves: Moves) -> WorkflowStarted:
+        rest = Moves(moves.consumed, moves.produced, moves.path)
+        version = str(definition.version)
+        return WorkflowStarted(definition.id, version, variables, parent, rest)
+
+    advance(work, walk, cause)
+    return work.accepted()
+
+
+def _prepare(
+    command: Beginning, state: InstanceState | None, ctx: Decision
+) -> tuple[Graph, dict[str, bytes]] | Rejected:
+    """Find the definition and read the variables."""
+    if state is not None:
+        return Rejected(
+            "already_exists",
+            f"instance {ctx.aggregate_id!r} exists already and is {state.status}",
+        )
+    wanted, version = command.definition_id, command.version
+    definition = ctx.definitions.find(ctx.tenant, wanted, version)
+    if definition is None:
+        which = f"version {version} of definition" if version else "definition"
+        return Rejected(
+            "NotFound",
+            f"{which} {wanted!r} is not published: see `tidemill definition list`",
+        )
+    graph = graph_of(definition)
+    try:
+        variables = {name: canonical(v) for name, v in parse_object(command.variables).items()}
+    except JsonError as error:
+        return Rejected("InvalidInput", f"variables: {error}")
+    if graph.default_variables:
+        variables = {**graph.default_variables, **variables}
+    return too_large(variables, ctx) or (graph, variables)
+
+
+def too_large(variables: dict[str, bytes], ctx: Decision) -> Rejected | None:
+    """Return the refusal of variables above their limits, or None."""
+    limits = ctx.limits
+    total = 0
+    for name, value in variables.items():
+        size = len(value)
+        total += size + len(name)
+        if size > limits.variable:
+            return Rejected(
+                "limit_exceeded",
+                f"variable {name!r} has {size} bytes, the limit is {limits.variable} "
+                "(variable_bytes_max): pass large data by reference",
+            )
+    if total > limits.state:
+        return Rejected(
+            "limit_exceeded",
+            f"the variables have {total} bytes together, the limit of an instance is "
+            f"{limits.state} (state_bytes_max)",
+        )
+    return None

@@ -1,0 +1,132 @@
+"""The state of a workflow instance: what `evolve` folds and the store keeps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.events import NO_PARENT, Parent
+
+CREATED: Final = "Created"
+RUNNING: Final = "Running"
+SUSPENDED: Final = "Suspended"
+COMPLETED: Final = "Completed"
+FAILED: Final = "Failed"
+CANCELLED: Final = "Cancelled"
+TERMINATED: Final = "Terminated"
+DELETED: Final = "Deleted"
+STATUSES: Final = (
+    CREATED, RUNNING, SUSPENDED, COMPLETED, FAILED, CANCELLED, TERMINATED, DELETED,
+)
+FINISHED: Final = frozenset({COMPLETED, FAILED, CANCELLED, TERMINATED, DELETED})
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A former attempt of an activity that is still open."""
+
+    number: int
+    code: str
+    message: str
+    worker: str
+    ended_at: int
+
+
+class OpenActivity(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An activity that has no result yet. Its key is the first scheduling's sequence."""
+
+    node: str
+    token: int
+    kind: str
+    """Activity type."""
+    queue: str
+    attempt: int
+    input: bytes
+    start_by: int
+    close_by: int
+    beat_by: int
+    """Deadline of the first heartbeat; 0 while not started or where none is asked for."""
+    retry_at: int
+    """When the next attempt is due; 0 while an attempt is under way."""
+    close_ms: int
+    heartbeat_ms: int
+    started: bool = False
+    attempts: list[Attempt] = []
+
+
+class OpenTimer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A token that waits for a moment. Its key is the token."""
+
+    node: str
+    due: int
+
+
+class OpenCall(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A child under way. Its key is the sequence of `call.started`."""
+
+    node: str
+    token: int
+    child_id: str
+
+
+class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Something that needs an operator. Its key is the sequence of `error.occurred`."""
+
+    code: str
+    message: str
+    node: str
+    token: int
+    command: bytes = b""
+
+
+class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A workflow instance. Fields are only ever added at the end."""
+
+    status: str
+    sequence: int
+    incarnation: str
+    definition_id: str = ""
+    definition_version: str = ""
+    variables: dict[str, bytes] = {}
+    """Canonical JSON by name."""
+    tokens: dict[int, str] = {}
+    """Place by token: a node's id where it waits, a flow's id before a join or held back."""
+    next_token: int = 1
+    activities: dict[int, OpenActivity] = {}
+    timers: dict[int, OpenTimer] = {}
+    calls: dict[int, OpenCall] = {}
+    incidents: dict[int, Incident] = {}
+    path: list[str] = []
+    """The last flows and nodes passed."""
+    errors: list[str] = []
+    """The last errors, newest last."""
+    created_at: int = 0
+    created_by: str = ""
+    ended_at: int = 0
+    parent: Parent = NO_PARENT
+    reason: str = ""
+    """Why it was suspended, cancelled or terminated."""
+
+
+encode_state = msgspec.msgpack.Encoder().encode
+decode_state = msgspec.msgpack.Decoder(InstanceState).decode
+
+
+def remnant(state: InstanceState) -> InstanceState:
+    """Return what is kept of a finished instance, so that retries are still recognised."""
+    return InstanceState(state.status, state.sequence, state.incarnation)
+
+
+class Remnant(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first fields of a state: what a finished instance is written as."""
+
+    status: str
+    sequence: int
+    incarnation: str
+
+
+def encode(state: InstanceState) -> bytes:
+    """Write a state; a remnant takes some twenty bytes."""
+    if state.status in FINISHED and not state.definition_id:
+        return encode_state(Remnant(state.status, state.sequence, state.incarnation))
+    return encode_state(state)

@@ -1,0 +1,176 @@
+"""The token game: where a token goes when its node is done.
+
+BPMN 2.0: an exclusive gateway takes one flow, every other node all flows whose condition
+holds (implicit split); a parallel gateway waits for a token on each incoming flow; any
+other node takes each token as it comes (implicit merge).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from schemas.events import Moves, Token
+from schemas.json_text import canonical
+from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.work import Work
+from streams.domain.net.graph import Graph
+from streams.domain.net.model import Activity, Call, End, ExclusiveGateway, Flow, Timer
+
+OUT = "/out"
+"""Suffix of the place of a token whose node's work is done but which cannot leave."""
+
+
+class Trouble(NamedTuple):
+    """Why a token cannot go on: becomes an incident."""
+
+    node: str
+    place: str
+    code: str
+    message: str
+    expression: str
+    values: bytes
+
+
+class Walked(NamedTuple):
+    """How far the tokens came."""
+
+    moves: Moves
+    entries: list[str]
+    """Wait nodes that were reached, in order."""
+    troubles: list[Trouble]
+    held: bool
+    """True where tokens were held back on flows because the command's share was done."""
+
+
+class Walk:
+    """One walk through the net from the nodes that are done to the next waits."""
+
+    def __init__(self, work: Work, consumed: list[int], writes: dict[str, bytes]) -> None:
+        """Walk with the tokens consumed and the variables written by the coming event."""
+        self._work = work
+        self._graph: Graph = work.graph
+        state = work.state
+        before = {} if state is None else state.variables
+        self._variables = {**before, **writes} if writes else before
+        self._writes = writes
+        self._consumed = consumed
+        self._path: list[str] = []
+        self._entries: list[str] = []
+        self._troubles: list[Trouble] = []
+        self._flows: deque[Flow] = deque()
+        self._arrived: dict[str, int] = {}
+        """New tokens at joins, by flow."""
+        self._held: list[str] = []
+
+    def leave(self, node: str) -> None:
+        """Take the flows out of a node that is done."""
+        self._path.append(node)
+        self._take(node)
+
+    def arrive(self, flow: Flow) -> None:
+        """Go on with a token that was held back on a flow."""
+        self._flows.append(flow)
+
+    def check_join(self, node: str) -> None:
+        """Fire a join whose tokens came while nothing was routed."""
+        self._join(node)
+
+    def run(self, *, suspended: bool = False) -> Walked:
+        """Follow the flows until every token waits; while suspended none goes any further."""
+        work = self._work
+        while self._flows:
+            flow = self._flows.popleft()
+            if suspended or work.exhausted():
+                self._held.append(flow.id)
+                continue
+            work.steps += 1
+            self._path.append(flow.id)
+            self._enter(flow)
+        held = bool(self._held) and not suspended
+        return Walked(self._moves(), self._entries, self._troubles, held)
+
+    def _enter(self, flow: Flow) -> None:
+        node = flow.target
+        graph = self._graph
+        if node in graph.joins:
+            self._arrived[flow.id] = self._arrived.get(flow.id, 0) + 1
+            self._join(node)
+            return
+        kind = graph.nodes[node].kind
+        if isinstance(kind, Activity | Timer | Call):
+            self._entries.append(node)
+            return
+        self._path.append(node)
+        if not isinstance(kind, End):
+            self._take(node)
+
+    def _join(self, node: str) -> None:
+        """Consume one token of each incoming flow, if there is one on each."""
+        incoming = self._graph.incoming[node]
+        resting: dict[str, int] = {}
+        state = self._work.state
+        if state is not None:
+            gone = set(self._consumed)
+            for token, place in state.tokens.items():
+                if token not in gone:
+                    resting.setdefault(place, token)
+        if not all(self._arrived.get(f.id) or f.id in resting for f in incoming):
+            return
+        for flow in incoming:
+            if self._arrived.get(flow.id):
+                self._arrived[flow.id] -= 1
+            else:
+                self._consumed.append(resting[flow.id])
+        self._path.append(node)
+        self._take(node)
+
+    def _take(self, node: str) -> None:
+        routes = self._graph.outgoing[node]
+        if len(routes) == 1 and routes[0].condition is None:
+            self._flows.append(routes[0].flow)
+            return
+        try:
+            chosen = self._choose(node)
+        except ExpressionError as error:
+            self._trouble(
+                node, "expression_failed", str(error), error.source, canonical(error.values)
+            )
+            return
+        if chosen:
+            self._flows.extend(chosen)
+        else:
+            self._trouble(
+                node,
+                "no_true_branch",
+                f"no condition out of {node} is true and it has no default flow",
+                "",
+                b"null",
+            )
+
+    def _choose(self, node: str) -> list[Flow]:
+        one = isinstance(self._graph.nodes[node].kind, ExclusiveGateway)
+        chosen: list[Flow] = []
+        for route in self._graph.outgoing[node]:
+            if route.flow.default and chosen:
+                break
+            condition = route.condition
+            if condition is None or condition.truth(self._variables):
+                chosen.append(route.flow)
+                if one:
+                    break
+        return chosen
+
+    def _trouble(self, node: str, code: str, message: str, expression: str, seen: bytes) -> None:
+        self._troubles.append(Trouble(node, node + OUT, code, message, expression, seen))
+
+    def _moves(self) -> Moves:
+        places: Iterable[str] = self._held
+        if self._arrived:
+            waiting = [flow for flow, count in self._arrived.items() for _ in range(count)]
+            places = [*waiting, *self._held]
+        state = self._work.state
+        token = 1 if state is None else state.next_token
+        produced = [Token(token + n, place) for n, place in enumerate(places)]
+        return Moves(self._consumed, produced, self._path, self._writes)

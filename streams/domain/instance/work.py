@@ -1,0 +1,96 @@
+"""The working state of one decision: events are applied as they are made."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.tasks import ActivityCancellation
+from streams.domain.instance.evolve import evolve
+from streams.domain.instance.state import InstanceState
+from streams.domain.net.graph import Graph, graph_of
+from streams.domain.protocol import (
+    Accepted,
+    CancelTask,
+    Decision,
+    Effect,
+    EventPlace,
+    SendCommand,
+)
+
+
+class Work:
+    """Collects the events and effects of a decision over a working state."""
+
+    __slots__ = ("_graph", "_incarnation", "ctx", "effects", "events", "state", "steps")
+
+    def __init__(self, state: InstanceState | None, ctx: Decision) -> None:
+        """Start from the state before; None for an instance that begins."""
+        self.ctx = ctx
+        self.state: InstanceState = state  # type: ignore[assignment] - the first event makes it
+        self.events: list[msgspec.Struct] = []
+        self.effects: list[Effect] = []
+        self.steps = 0
+        self._incarnation = ctx.incarnation if state is None else state.incarnation
+        self._graph: Graph | None = None
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence that the next event will have."""
+        return 1 if self.state is None else self.state.sequence + 1
+
+    @property
+    def graph(self) -> Graph:
+        """The pinned definition's graph.
+
+        Raises:
+            LookupError: the engine does not know the version that the instance runs.
+        """
+        if self._graph is None:
+            state, ctx = self.state, self.ctx
+            definition = ctx.definitions.find(
+                ctx.tenant, state.definition_id, state.definition_version
+            )
+            if definition is None:
+                raise LookupError(
+                    f"definition {state.definition_id} {state.definition_version} is not known "
+                    "to this engine"
+                )
+            self._graph = graph_of(definition)
+        return self._graph
+
+    def use(self, graph: Graph) -> None:
+        """Work with this graph: a start knows it before there is a state."""
+        self._graph = graph
+
+    def emit(self, event: msgspec.Struct) -> int:
+        """Apply an event and keep it; return its sequence."""
+        ctx = self.ctx
+        sequence = 1 if self.state is None else self.state.sequence + 1
+        place = EventPlace(
+            ctx.aggregate_id, ctx.tenant, self._incarnation, sequence, ctx.now, ctx.actor
+        )
+        self.state = evolve(self.state, event, place)
+        self.events.append(event)
+        return sequence
+
+    def send(self, aggregate_id: str, incarnation: str, body: msgspec.Struct) -> None:
+        """Ask another instance for something."""
+        self.effects.append(SendCommand("instance", aggregate_id, incarnation, body))
+
+    def cancel_task(self, activity: int, attempt: int, reason: str) -> None:
+        """Tell workers that a task is no longer wanted."""
+        self.effects.append(CancelTask(ActivityCancellation(activity, attempt, reason)))
+
+    def exhausted(self) -> bool:
+        """Tell whether this command has done its share; the rest goes on by `Continue`."""
+        limits = self.ctx.limits
+        return (
+            self.steps >= limits.steps_per_command
+            or len(self.events) >= limits.events_per_command - 2
+        )
+
+    def accepted(self, result: bytes = b"null") -> Accepted:
+        """Return what was decided."""
+        return Accepted(self.events, self.effects, self.state, result)
+
+

@@ -1,0 +1,125 @@
+"""A definition, made ready to run: neighbours by node and everything compiled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from schemas.json_text import canonical
+from streams.domain.expressions.cel import CompileError, Program, compile_cel
+from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.model import (
+    Activity,
+    Call,
+    Definition,
+    Expression,
+    Flow,
+    Node,
+    ParallelGateway,
+    Start,
+    Timer,
+)
+
+Mapping = tuple[tuple[tuple[str, ...], Value], ...]
+"""Output mappings: path of the variable, value."""
+
+
+class Route(NamedTuple):
+    """An outgoing flow with its compiled condition."""
+
+    flow: Flow
+    condition: Program | None
+
+
+class Graph:
+    """The compiled form of one definition version; never changes."""
+
+    __slots__ = (
+        "calls", "dates", "default_variables", "definition", "durations", "incoming", "inputs",
+        "joins", "nodes", "outgoing", "outputs", "results", "start",
+    )
+
+    def __init__(self, definition: Definition) -> None:
+        """Compile; raises `CompileError`, whose message names the node or flow."""
+        self.definition = definition
+        self.nodes: dict[str, Node] = definition.nodes
+        self.start = next(n.id for n in self.nodes.values() if isinstance(n.kind, Start))
+        self.incoming: dict[str, tuple[Flow, ...]] = {
+            node: tuple(f for f in definition.flows.values() if f.target == node)
+            for node in self.nodes
+        }
+        self.outgoing = {node: self._routes(node) for node in self.nodes}
+        self.joins = frozenset(
+            node.id
+            for node in self.nodes.values()
+            if isinstance(node.kind, ParallelGateway) and len(self.incoming[node.id]) > 1
+        )
+        self.inputs: dict[str, Value] = {}
+        self.outputs: dict[str, Mapping] = {}
+        self.calls: dict[str, tuple[tuple[str, Value], ...]] = {}
+        self.durations: dict[str, Value] = {}
+        self.dates: dict[str, Value] = {}
+        for node in self.nodes.values():
+            self._compile_node(node)
+        self.results = tuple(
+            (name, self._value(value, f"result {name}"))
+            for name, value in definition.result.items()
+        )
+        self.default_variables = {
+            name: canonical(value) for name, value in definition.defaults.items()
+        }
+
+    def _routes(self, node: str) -> tuple[Route, ...]:
+        """Return the outgoing flows in the order in which a choice tries them."""
+        flows = [flow for flow in self.definition.flows.values() if flow.source == node]
+        flows.sort(key=lambda flow: (flow.default, -flow.weight))
+        return tuple(Route(flow, self._condition(flow)) for flow in flows)
+
+    def _condition(self, flow: Flow) -> Program | None:
+        if not flow.condition:
+            return None
+        try:
+            return compile_cel(flow.condition, self.definition.variables)
+        except CompileError as error:
+            raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
+
+    def _value(self, expression: Expression, where: str) -> Value:
+        try:
+            return compile_value(expression, self.definition.variables)
+        except CompileError as error:
+            raise CompileError(error.source, f"{where}: {error.message}") from None
+
+    def _compile_node(self, node: Node) -> None:
+        kind: Any = node.kind
+        if isinstance(kind, Activity):
+            self.inputs[node.id] = self._value(kind.input, f"node {node.id}: input")
+        elif isinstance(kind, Call):
+            self.calls[node.id] = tuple(
+                (name, self._value(value, f"node {node.id}: input {name}"))
+                for name, value in kind.input.items()
+            )
+        elif isinstance(kind, Timer):
+            if kind.duration is not None:
+                self.durations[node.id] = self._value(
+                    kind.duration, f"node {node.id}: duration"
+                )
+            if kind.date is not None:
+                self.dates[node.id] = self._value(kind.date, f"node {node.id}: date")
+        if isinstance(kind, Activity | Call | Timer) and kind.output:
+            self.outputs[node.id] = tuple(
+                (tuple(path.split(".")), self._value(value, f"node {node.id}: output {path}"))
+                for path, value in kind.output.items()
+            )
+
+
+_GRAPHS: dict[int, Graph] = {}
+_GRAPHS_MAX = 10_000
+
+
+def graph_of(definition: Definition) -> Graph:
+    """Return a definition's graph, compiled on first use and kept with the definition."""
+    graph = _GRAPHS.get(id(definition))
+    if graph is None or graph.definition is not definition:
+        if len(_GRAPHS) >= _GRAPHS_MAX:
+            _GRAPHS.clear()
+        graph = _GRAPHS[id(definition)] = Graph(definition)
+    return graph

@@ -1,0 +1,256 @@
+"""Structure: what can be decided of a definition without running it.
+
+Soundness (option to complete, proper completion, dead nodes) is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.ids import is_client_id
+from streams.domain.expressions.cel import CompileError, compile_cel, warnings
+from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.expressions.values import compile_value
+from streams.domain.net.model import (
+    Activity,
+    Call,
+    Definition,
+    End,
+    ExclusiveGateway,
+    Expression,
+    Flow,
+    Node,
+    ParallelGateway,
+    Start,
+    Timer,
+)
+
+_QUEUE = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+
+
+class StructureProblem(msgspec.Struct, frozen=True):
+    """One finding: where in the definition, a sentence, `error` or `warning`."""
+
+    where: tuple[str | int, ...]
+    message: str
+    severity: str = "error"
+
+
+Problems = list[StructureProblem]
+
+
+def structure_problems(definition: Definition) -> Problems:
+    """Return everything that is wrong with, or odd about, a definition's structure."""
+    problems = [*_ids(definition), *_flows(definition)]
+    for node in definition.nodes.values():
+        problems.extend(_node(definition, node))
+    problems.extend(_values(definition))
+    if not any(problem.severity == "error" for problem in problems):
+        problems.extend(_reach(definition))
+        problems.extend(_busy_cycles(definition))
+    return problems
+
+
+def _ids(definition: Definition) -> Problems:
+    found = []
+    if not is_client_id(definition.id):
+        found.append(StructureProblem(("id",), f"{definition.id!r} is not an id"))
+    found.extend(
+        StructureProblem(("nodes", name), f"{name!r} is not an id: A-Z a-z 0-9 . _ : -")
+        for name in definition.nodes
+        if not is_client_id(name)
+    )
+    starts = [n.id for n in definition.nodes.values() if isinstance(n.kind, Start)]
+    if len(starts) != 1:
+        found.append(
+            StructureProblem(("nodes",), f"exactly one start is needed, there are {len(starts)}")
+        )
+    if not any(isinstance(n.kind, End) for n in definition.nodes.values()):
+        found.append(StructureProblem(("nodes",), "at least one end is needed"))
+    return found
+
+
+def _flows(definition: Definition) -> Problems:
+    found = []
+    nodes = definition.nodes
+    for place, flow in enumerate(definition.flows.values()):
+        for end, name in (("source", flow.source), ("target", flow.target)):
+            if name not in nodes:
+                message = f"{end} {name!r} is no node of this definition{_close(name, nodes)}"
+                found.append(StructureProblem(("flows", place, end), message))
+        if flow.default and flow.condition:
+            found.append(
+                StructureProblem(("flows", place), "a default flow has no condition of its own")
+            )
+        found.extend(_condition(definition, place, flow))
+    return found
+
+
+def _close(name: str, nodes: Iterable[str]) -> str:
+    lowered = name.lower().replace("-", "_")
+    for other in nodes:
+        if other.lower().replace("-", "_") == lowered or other.startswith(name[:4] or "\0"):
+            return f"; did you mean {other!r}?"
+    return ""
+
+
+def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
+    if not flow.condition:
+        return []
+    where = ("flows", place, "condition")
+    source = definition.nodes.get(flow.source)
+    if source is not None and isinstance(source.kind, ParallelGateway):
+        return [StructureProblem(where, "flows out of a parallel gateway have no condition")]
+    try:
+        compile_cel(flow.condition, definition.variables)
+    except CompileError as error:
+        return [StructureProblem(where, error.message)]
+    return [StructureProblem(where, text, "warning") for text in warnings(flow.condition)]
+
+
+def _node(definition: Definition, node: Node) -> Problems:
+    where = ("nodes", node.id)
+    flows = definition.flows.values()
+    outgoing = [flow for flow in flows if flow.source == node.id]
+    incoming = [flow for flow in flows if flow.target == node.id]
+    found = []
+    if isinstance(node.kind, Start) and incoming:
+        found.append(StructureProblem(where, "a start has no incoming flow"))
+    if isinstance(node.kind, End) and outgoing:
+        found.append(StructureProblem(where, "an end has no outgoing flow"))
+    if not isinstance(node.kind, End) and not outgoing:
+        found.append(StructureProblem(where, f"{node.id} leads nowhere: add a flow to an end"))
+    if sum(flow.default for flow in outgoing) > 1:
+        found.append(StructureProblem(where, f"{node.id} has more than one default flow"))
+    found.extend(_choice(node, outgoing))
+    if isinstance(node.kind, Activity) and not _QUEUE.match(node.kind.queue):
+        found.append(StructureProblem((*where, "queue"), "a queue is a topic's name"))
+    if isinstance(node.kind, Timer) and (node.kind.duration is None) == (node.kind.date is None):
+        found.append(StructureProblem(where, "a timer has either a duration or a date"))
+    if isinstance(node.kind, Call) and not is_client_id(node.kind.definition_id):
+        found.append(StructureProblem((*where, "definition"), "a definition's id is needed"))
+    return found
+
+
+def _choice(node: Node, outgoing: list[Flow]) -> Problems:
+    """A choice without a default waits as an incident where no condition is true."""
+    plain = [flow for flow in outgoing if not flow.condition and not flow.default]
+    where = ("nodes", node.id)
+    if isinstance(node.kind, ExclusiveGateway) and len(outgoing) > 1:
+        if len(plain) > 1:
+            message = f"{node.id} has {len(plain)} flows without a condition: one would always win"
+            return [StructureProblem(where, message)]
+        if not plain and not any(flow.default for flow in outgoing):
+            message = f"{node.id} has no default flow: an incident arises if no condition is true"
+            return [StructureProblem(where, message, "warning")]
+    return []
+
+
+def _values(definition: Definition) -> Problems:
+    found: Problems = []
+
+    def check(where: tuple[str | int, ...], expression: Expression | None) -> None:
+        if expression is not None:
+            try:
+                compile_value(expression, definition.variables)
+            except CompileError as error:
+                found.append(StructureProblem(where, str(error)))
+
+    for name, expression in definition.result.items():
+        check(("result", name), expression)
+    for node in definition.nodes.values():
+        kind, where = node.kind, ("nodes", node.id)
+        if isinstance(kind, Activity):
+            check((*where, "input"), kind.input)
+        if isinstance(kind, Timer):
+            found.extend(_moment(where, kind))
+            check((*where, "duration"), kind.duration)
+            check((*where, "date"), kind.date)
+        if isinstance(kind, Call):
+            for name, expression in kind.input.items():
+                check((*where, "input", name), expression)
+        if isinstance(kind, Activity | Timer | Call):
+            for path, expression in kind.output.items():
+                check((*where, "output", path), expression)
+    return found
+
+
+def _moment(where: tuple[str | int, ...], kind: Timer) -> Problems:
+    """A literal duration or date is read now instead of failing at run time."""
+    for name, expression, read in (
+        ("duration", kind.duration, duration_ms),
+        ("date", kind.date, date_ms),
+    ):
+        if expression is None or (isinstance(expression.source, str) and "${" in expression.source):
+            continue
+        try:
+            read(expression.source)
+        except ValueError as error:
+            return [StructureProblem((*where, name), str(error))]
+    return []
+
+
+def _reach(definition: Definition) -> Problems:
+    forward: dict[str, list[str]] = {name: [] for name in definition.nodes}
+    backward: dict[str, list[str]] = {name: [] for name in definition.nodes}
+    for flow in definition.flows.values():
+        forward[flow.source].append(flow.target)
+        backward[flow.target].append(flow.source)
+    nodes = definition.nodes.values()
+    reached = _closure([n.id for n in nodes if isinstance(n.kind, Start)], forward)
+    finishing = _closure([n.id for n in nodes if isinstance(n.kind, End)], backward)
+    found = []
+    for name in definition.nodes:
+        if name not in reached:
+            found.append(StructureProblem(("nodes", name), f"{name} is never reached"))
+        elif name not in finishing:
+            found.append(StructureProblem(("nodes", name), f"no end can be reached from {name}"))
+    return found
+
+
+def _closure(begin: list[str], edges: dict[str, list[str]]) -> set[str]:
+    seen, queue = set(begin), deque(begin)
+    while queue:
+        for other in edges[queue.popleft()]:
+            if other not in seen:
+                seen.add(other)
+                queue.append(other)
+    return seen
+
+
+def _busy_cycles(definition: Definition) -> Problems:
+    """A cycle on which no node waits would run for ever within one command."""
+    waits = {n.id for n in definition.nodes.values() if isinstance(n.kind, Activity | Timer | Call)}
+    edges: dict[str, list[str]] = {n: [] for n in definition.nodes if n not in waits}
+    for flow in definition.flows.values():
+        if flow.source in edges and flow.target in edges:
+            edges[flow.source].append(flow.target)
+    for name in edges:
+        cycle = _cycle_from(name, edges)
+        if cycle:
+            text = " → ".join([*cycle, cycle[0]])
+            message = f"this cycle never waits: {text}; put an activity, a timer or a call on it"
+            return [StructureProblem(("nodes", name), message)]
+    return []
+
+
+def _cycle_from(start: str, edges: dict[str, list[str]]) -> list[str]:
+    """Return a cycle through `start`, or nothing."""
+    before: dict[str, str] = {}
+    queue = deque([start])
+    while queue:
+        name = queue.popleft()
+        for other in edges[name]:
+            if other == start:
+                trail = [name]
+                while trail[-1] != start:
+                    trail.append(before[trail[-1]])
+                return trail[::-1]
+            if other not in before:
+                before[other] = name
+                queue.append(other)
+    return []

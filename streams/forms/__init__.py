@@ -1,0 +1,14 @@
+"""The definition language: YAML and JSON to and from the workflow net."""
+
+from streams.forms.problem import Problem
+from streams.forms.read import examine, read_definition, read_for_decision
+from streams.forms.write import definition_json, write_definition
+
+__all__ = [
+    "Problem",
+    "definition_json",
+    "examine",
+    "read_definition",
+    "read_for_decision",
+    "write_definition",
+]

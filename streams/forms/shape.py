@@ -1,0 +1,159 @@
+"""The shape of a definition's source, after the short and the seed's spellings are unfolded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from streams.domain.expressions.moments import duration_ms
+from streams.domain.net.model import Version
+
+VARIABLE_TYPES = ("number", "integer", "string", "boolean", "list", "map", "any")
+Duration = Annotated[int, BeforeValidator(duration_ms)]
+"""Milliseconds, written as ISO 8601 or as seconds."""
+
+
+class Shape(BaseModel):
+    """Base: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class RetryShape(Shape):
+    """`retry:` of a node or of the whole definition."""
+
+    max_attempts: int = Field(default=0, ge=0, le=1_000_000)
+    initial_delay: Duration = 0
+    backoff_factor: float = Field(default=1.0, ge=1.0, le=1000.0, strict=False)
+    max_delay: Duration = 3_600_000
+
+
+class NodeShape(Shape):
+    """What every node has."""
+
+    name: str = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class StartShape(NodeShape):
+    """`type: start`."""
+
+    type: Literal["start"]
+
+
+class EndShape(NodeShape):
+    """`type: end`."""
+
+    type: Literal["end"]
+
+
+class ExclusiveShape(NodeShape):
+    """`type: exclusive`."""
+
+    type: Literal["exclusive"]
+
+
+class ParallelShape(NodeShape):
+    """`type: parallel`."""
+
+    type: Literal["parallel"]
+
+
+class ActivityShape(NodeShape):
+    """`type: activity`."""
+
+    type: Literal["activity"]
+    activity_type: str = Field(min_length=1, max_length=128)
+    queue: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    input: Any = Field(default_factory=dict)
+    reads: list[str] = Field(default_factory=list)
+    result_path: str = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+    schedule_to_start: Duration = 0
+    start_to_close: Duration = 0
+    heartbeat: Duration = 0
+    retry: RetryShape | None = None
+
+
+class TimerShape(NodeShape):
+    """`type: timer`; values may be expressions, so that they are checked when they are known."""
+
+    type: Literal["timer"]
+    duration: Any = None
+    date: Any = None
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class CallShape(NodeShape):
+    """`type: call`."""
+
+    type: Literal["call"]
+    definition: str = Field(min_length=1, max_length=128)
+    version: str = ""
+    input: dict[str, Any] = Field(default_factory=dict)
+    result_path: str = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+    placement: Literal["together", "spread"] = "together"
+
+
+AnyNode = Annotated[
+    StartShape | EndShape | ExclusiveShape | ParallelShape | ActivityShape | TimerShape
+    | CallShape,
+    Field(discriminator="type"),
+]
+KINDS = {
+    "start": StartShape,
+    "end": EndShape,
+    "exclusive": ExclusiveShape,
+    "parallel": ParallelShape,
+    "activity": ActivityShape,
+    "timer": TimerShape,
+    "call": CallShape,
+}
+
+
+class FlowShape(Shape):
+    """One of `flows:`."""
+
+    id: str = ""
+    source: str
+    target: str
+    condition: str = ""
+    weight: int = Field(default=1, ge=0, le=2**32 - 1)
+    default: bool = False
+
+
+class VariableShape(Shape):
+    """One of `variables:`."""
+
+    type: Literal["number", "integer", "string", "boolean", "list", "map", "any"] = "any"
+    default: Any = None
+
+
+class DefinitionShape(Shape):
+    """The whole."""
+
+    id: str = Field(min_length=1, max_length=128)
+    version: str
+    name: str = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    variables: dict[str, VariableShape] = Field(default_factory=dict)
+    retry: RetryShape = Field(default_factory=RetryShape)
+    result: dict[str, Any] = Field(default_factory=dict)
+    nodes: dict[str, AnyNode] = Field(min_length=1)
+    flows: list[FlowShape] = Field(default_factory=list)
+
+    @field_validator("version")
+    @classmethod
+    def _semantic(cls, text: str) -> str:
+        parse_version(text)
+        return text
+
+
+def parse_version(text: str) -> Version:
+    """Read `major.minor.patch`; `ValueError`."""
+    parts = text.split(".")
+    if len(parts) != 3 or not all(p.isascii() and p.isdigit() and len(p) < 10 for p in parts):
+        raise ValueError(f"{text!r} is no semantic version: write major.minor.patch, as 1.0.0")
+    return Version(*(int(part) for part in parts))

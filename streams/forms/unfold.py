@@ -1,0 +1,170 @@
+"""Short and foreign spellings, unfolded into the one shape that is checked.
+
+`next:` on a node becomes flows; a list of nodes becomes a map; `Gateway`, `Event` and
+`Activity` with their sub-types, `transitions` with `source_id`, and activity parameters
+beside the type (all as in hand-written definitions of other tools) become ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.forms.problem import Path
+from streams.forms.shape import ActivityShape
+from streams.forms.source import Source
+
+_ACTIVITY_KEYS = frozenset(ActivityShape.model_fields) | {"id", "next"}
+_FLOW_KEYS = {
+    "from": "source", "source_id": "source", "to": "target", "target_id": "target", "when":
+    "condition",
+}
+
+
+class Unfolded:
+    """The unfolded data, and where its parts stand in the source."""
+
+    def __init__(self, source: Source) -> None:
+        """Unfold; findings go to the source's problems."""
+        self._source = source
+        self.origin: dict[Path, Path] = {}
+        """Path in the source by the start of a path in the unfolded data."""
+        data = source.data
+        self.data: dict[str, Any] = dict(data) if isinstance(data, dict) else {}
+        if not isinstance(data, dict):
+            source.problems.append(source.problem((), "a definition is a map with id, version…"))
+            return
+        flows = self._flows()
+        self.data["nodes"] = self._nodes(flows)
+        self.data["flows"] = flows
+        if isinstance(data.get("variables"), dict):
+            self.data["variables"] = {
+                name: {"type": value} if isinstance(value, str) else value
+                for name, value in data["variables"].items()
+            }
+        for holder in [self.data, *self.data["nodes"].values()]:
+            if isinstance(holder, dict) and "retry" in holder:
+                holder["retry"] = _retry(holder["retry"])
+
+    def locate(self, path: Path) -> Path:
+        """Return the path in the source of a path in the unfolded data."""
+        for length in range(len(path), 0, -1):
+            start = self.origin.get(path[:length])
+            if start is not None:
+                return (*start, *path[length:])
+        return path
+
+    def _flows(self) -> list[Any]:
+        key = "transitions" if "transitions" in self.data else "flows"
+        given = self.data.pop(key, None) or []
+        if not isinstance(given, list):
+            self._problem((key,), "a list of flows is expected")
+            return []
+        flows: list[Any] = []
+        for number, item in enumerate(given):
+            self.origin[("flows", len(flows))] = (key, number)
+            flows.append(_flow(item))
+        return flows
+
+    def _nodes(self, flows: list[Any]) -> dict[str, Any]:
+        given = self.data.get("nodes")
+        entries: list[tuple[Path, Any, Any]] = []
+        if isinstance(given, dict):
+            entries = [(("nodes", name), name, body) for name, body in given.items()]
+        elif isinstance(given, list):
+            entries = [
+                (("nodes", n), body.get("id") if isinstance(body, dict) else None, body)
+                for n, body in enumerate(given)
+            ]
+        nodes: dict[str, Any] = {}
+        for path, name, body in entries:
+            self._node(nodes, flows, path, name, body)
+        return nodes
+
+    def _node(
+        self, nodes: dict[str, Any], flows: list[Any], path: Path, name: Any, body: Any
+    ) -> None:
+        if not isinstance(name, str):
+            self._problem(path, "a node needs an id")
+            return
+        if name in nodes:
+            self._problem(path, f"the node id {name!r} stands twice")
+            return
+        self.origin[("nodes", name)] = path
+        if body is None:
+            body = {}
+        if not isinstance(body, dict):
+            self._problem(path, "a node is a map with a type")
+            return
+        unfolded = _node(body)
+        for number, item in enumerate(_listed(unfolded.pop("next", []))):
+            self.origin[("flows", len(flows))] = (*path, "next", number)
+            target = {"target": item} if isinstance(item, str) else item
+            rest = _flow(target)
+            flows.append({"source": name, **rest} if isinstance(rest, dict) else rest)
+        nodes[name] = unfolded
+
+    def _problem(self, path: Path, message: str) -> None:
+        self._source.problems.append(self._source.problem(path, message))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _flow(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    flow = {_FLOW_KEYS.get(key, key): value for key, value in item.items()}
+    condition = flow.get("condition")
+    if condition is None:
+        flow.pop("condition", None)
+    elif isinstance(condition, bool):
+        flow["condition"] = "true" if condition else "false"
+    elif isinstance(condition, str):
+        flow["condition"] = _bare(condition)
+    return flow
+
+
+def _bare(text: str) -> str:
+    """Take the `${…}` off a condition."""
+    inner = text.strip()
+    return inner[2:-1].strip() if inner.startswith("${") and inner.endswith("}") else inner
+
+
+def _node(body: dict[str, Any]) -> dict[str, Any]:
+    node = {key: value for key, value in body.items() if key != "id"}
+    kind = node.pop("type", node.pop("node_type", None))
+    lowered = kind.lower() if isinstance(kind, str) else kind
+    if lowered == "gateway":
+        lowered = node.pop("gateway_type", None)
+    elif lowered == "event":
+        lowered = node.pop("event_type", None)
+    if kind is None and "activity_type" in node:
+        lowered = "activity"
+    node["type"] = lowered
+    return _activity(node) if kind == "Activity" else node
+
+
+def _activity(node: dict[str, Any]) -> dict[str, Any]:
+    """Let what is no key of an activity become its input; `delay_activity` is a timer."""
+    if node.get("activity_type") == "delay_activity" and "delay_seconds" in node:
+        timer = {k: v for k, v in node.items() if k not in {"activity_type", "delay_seconds"}}
+        return {**timer, "type": "timer", "duration": node["delay_seconds"]}
+    if "input" in node:
+        return node
+    parameters = {k: v for k, v in node.items() if k not in _ACTIVITY_KEYS}
+    rest = {k: v for k, v in node.items() if k in _ACTIVITY_KEYS}
+    return {**rest, "input": parameters} if parameters else rest
+
+
+def _retry(value: Any) -> Any:
+    """Unfold `immediate: n` and `fixed: {attempts, delay}`."""
+    if isinstance(value, dict) and set(value) == {"immediate"}:
+        return {"max_attempts": value["immediate"]}
+    if isinstance(value, dict) and set(value) == {"fixed"} and isinstance(value["fixed"], dict):
+        fixed = value["fixed"]
+        delay = fixed.get("delay", 0)
+        return {
+            "max_attempts": fixed.get("attempts", 0), "initial_delay": delay, "max_delay": delay,
+        }
+    return value
