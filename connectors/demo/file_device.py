@@ -46,7 +46,9 @@ class FileDevice:
         self._span = span
         self._names = MqttNames(settings.prefix)
         self._settings = settings.model_copy(
-            update={"client_id": f"{settings.client_id}-{part.device_id}"}
+            # As most devices in the field do it speaks MQTT 3.1.1, and Artemis forgets the last
+            # will of an MQTT 5 client with a session.
+            update={"client_id": f"{settings.client_id}-{part.device_id}", "version": "3.1.1"}
         )
         self._answers: dict[str, int] = {}
         self._inbox: asyncio.Queue[Received] = asyncio.Queue()

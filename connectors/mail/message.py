@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Final
 
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.!#$%&'*+/?^_`{|}~-]")
 _BREAKS: Final = re.compile(r"[\r\n]+")
 
 
