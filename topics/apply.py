@@ -5,34 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from topics.catalogue import Catalogue, TopicSpec, queue_spec
+from topics.catalogue import Catalogue, Topic
+from topics.differences import Difference, compare, table
+from topics.cluster import Found, configs, present
 
-_TIMEOUT = 30.0
-_FATAL = frozenset({"exists", "partitions", "message.timestamp.type", "cleanup.policy"})
-_COMPARED = ("cleanup.policy", "message.timestamp.type", "max.message.bytes", "retention.ms")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One setting of one topic that is not as it has to be."""
-
-    topic: str
-    setting: str
-    expected: str
-    found: str
-
-    @property
-    def fatal(self) -> bool:
-        """True where Tidemill must not run with it."""
-        return self.setting in _FATAL
-
-    def __str__(self) -> str:
-        """Return a sentence."""
-        return f"{self.topic}: {self.setting} is {self.found}, it has to be {self.expected}"
+_TIMEOUT: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +23,17 @@ class Applied:
 
     created: list[str]
     existing: list[str]
+    differences: list[Difference]
+    """What is not as the catalogue says, and does no harm."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One topic under the prefix: as the catalogue wants it, as Kafka has it, or both."""
+
+    name: str
+    wanted: Topic | None
+    found: Found | None
 
 
 class TopicsRefusedError(Exception):
@@ -49,11 +42,12 @@ class TopicsRefusedError(Exception):
     def __init__(self, differences: list[Difference]) -> None:
         """Take the differences."""
         self.differences = differences
-        lines = "\n".join(f"  {difference}" for difference in differences)
         super().__init__(
-            f"these topics cannot be used as they are:\n{lines}\n"
-            "A partition count never changes while Tidemill uses a topic: use another "
-            "TIDEMILL_TOPIC_PREFIX, or delete the topics and what they hold."
+            "these topics cannot be used as they are, and nothing was changed:\n"
+            f"{table(differences)}\n"
+            "Correct the settings (kafka-configs), or give the partitions that the topics have "
+            "(TIDEMILL_PARTITIONS), or take another TIDEMILL_TOPIC_PREFIX. Keys would move to "
+            "other partitions if their number changed."
         )
 
 
@@ -63,94 +57,92 @@ def admin_of(bootstrap: str) -> AdminClient:
 
 
 def apply(admin: AdminClient, catalogue: Catalogue) -> Applied:
-    """Create what is missing; `TopicsRefusedError` where something exists in another form."""
-    present = _present(admin)
-    specs = catalogue.topics()
-    missing = [spec for spec in specs if catalogue.full_name(spec) not in present]
-    _create(admin, catalogue, missing)
-    differences = [d for d in verify(admin, catalogue) if d.fatal]
-    if differences:
-        raise TopicsRefusedError(differences)
-    created = [catalogue.full_name(spec) for spec in missing]
-    existing = [catalogue.full_name(spec) for spec in specs if spec not in missing]
-    return Applied(created, existing)
+    """Create what is missing; `TopicsRefusedError` where something exists in another form.
+
+    Whatever is refused is refused before anything is created.
+    """
+    wanted = catalogue.topics()
+    names = present(admin)
+    missing = [topic for topic in wanted if topic.name not in names]
+    existing = [topic for topic in wanted if topic.name in names]
+    differences = _differences(admin, existing)
+    if refused := [difference for difference in differences if difference.fatal]:
+        raise TopicsRefusedError(refused)
+    _create(admin, missing)
+    return Applied(
+        [topic.name for topic in missing], [topic.name for topic in existing], differences
+    )
 
 
 def ensure_queues(admin: AdminClient, catalogue: Catalogue, queues: Iterable[str]) -> list[str]:
-    """Create the topics of activity queues that have none; return their names."""
-    present = _present(admin)
-    specs = [queue_spec(queue) for queue in queues]
-    missing = [spec for spec in specs if catalogue.full_name(spec) not in present]
-    _create(admin, catalogue, missing)
-    return [catalogue.full_name(spec) for spec in missing]
+    """Create the topics of activity queues that have none; return their names.
+
+    A queue that exists is left as it is: its partitions may differ from the default.
+    """
+    names = present(admin)
+    missing = [topic for queue in queues if (topic := catalogue.queue(queue)).name not in names]
+    _create(admin, missing)
+    return [topic.name for topic in missing]
 
 
 def verify(admin: AdminClient, catalogue: Catalogue) -> list[Difference]:
-    """Return every difference between the cluster and the catalogue."""
-    present = _present(admin)
-    differences = []
-    there = []
-    for spec in catalogue.topics():
-        name = catalogue.full_name(spec)
-        if name not in present:
-            differences.append(Difference(name, "exists", "yes", "no"))
-            continue
-        there.append(spec)
-        wanted = catalogue.partitions_of(spec)
-        if present[name] != wanted:
-            differences.append(Difference(name, "partitions", str(wanted), str(present[name])))
-    return [*differences, *_config_differences(admin, catalogue, there)]
+    """Return every difference between the cluster and the catalogue.
+
+    Queues that exist beside the catalogue's are held against it too.
+    """
+    names = present(admin)
+    wanted = [*catalogue.topics(), *_more_queues(catalogue, names)]
+    missing = [
+        Difference(topic.name, "exists", "yes", "no", fatal=True)
+        for topic in wanted
+        if topic.name not in names
+    ]
+    return [*missing, *_differences(admin, [topic for topic in wanted if topic.name in names])]
 
 
-def _config_differences(
-    admin: AdminClient, catalogue: Catalogue, specs: list[TopicSpec]
-) -> list[Difference]:
-    resources = {
-        spec.name: ConfigResource(ResourceType.TOPIC, catalogue.full_name(spec)) for spec in specs
-    }
-    if not resources:
-        return []
-    answers = admin.describe_configs(list(resources.values()), request_timeout=_TIMEOUT)
-    found = {resource.name: future.result() for resource, future in answers.items()}
-    differences = []
-    for spec in specs:
-        name = catalogue.full_name(spec)
-        for setting, expected in spec.config().items():
-            value = found[name][setting].value if setting in found[name] else "unset"
-            if setting in _COMPARED and value != expected:
-                differences.append(Difference(name, setting, expected, str(value)))
-    return differences
+def list_topics(admin: AdminClient, catalogue: Catalogue) -> list[Listed]:
+    """Return the catalogue's topics, existing or not, and further queues."""
+    names = present(admin)
+    wanted = [*catalogue.topics(), *_more_queues(catalogue, names)]
+    found = configs(admin, [topic.name for topic in wanted if topic.name in names])
+    return [Listed(topic.name, topic, found.get(topic.name)) for topic in wanted]
 
 
-def _present(admin: AdminClient) -> dict[str, int]:
-    """Return the partition counts of the cluster's topics by name."""
-    topics = admin.list_topics(timeout=_TIMEOUT).topics
-    return {name: len(topic.partitions) for name, topic in topics.items()}
+def _more_queues(catalogue: Catalogue, names: Iterable[str]) -> list[Topic]:
+    known = {topic.name for topic in catalogue.topics()}
+    queues = [catalogue.queue_of(name) for name in sorted(names) if name not in known]
+    return [catalogue.queue(queue) for queue in queues if queue]
 
 
-def _create(admin: AdminClient, catalogue: Catalogue, specs: list[TopicSpec]) -> None:
-    if not specs:
+def _differences(admin: AdminClient, topics: list[Topic]) -> list[Difference]:
+    found = configs(admin, [topic.name for topic in topics])
+    return [d for topic in topics for d in compare(topic, found[topic.name])]
+
+
+def _create(admin: AdminClient, topics: list[Topic]) -> None:
+    if not topics:
         return
     new = [
-        NewTopic(
-            catalogue.full_name(spec),
-            catalogue.partitions_of(spec),
-            catalogue.replication_factor,
-            config=spec.config(),
-        )
-        for spec in specs
+        NewTopic(topic.name, topic.partitions, topic.replication_factor, config=topic.config)
+        for topic in topics
     ]
     for future in admin.create_topics(new, operation_timeout=_TIMEOUT).values():
         try:
             future.result()
         except KafkaException as error:
+            # Somebody else applied the same catalogue meanwhile.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    _await_metadata(admin, {topic.topic for topic in new})
+    _await_metadata(admin, {topic.name for topic in topics})
 
 
 def _await_metadata(admin: AdminClient, names: set[str]) -> None:
     """Wait until the broker shows what its controller has created."""
     deadline = time.monotonic() + _TIMEOUT
-    while names - _present(admin).keys() and time.monotonic() < deadline:
+    while names - present(admin).keys():
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"Kafka created topics but does not show them after {_TIMEOUT:.0f} s: "
+                "are all brokers up?"
+            )
         time.sleep(0.05)
