@@ -11,8 +11,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from topics.catalogue import Catalogue, Topic
-from topics.differences import Difference, compare, table
 from topics.cluster import Found, configs, present
+from topics.differences import Difference, compare, table
 
 _TIMEOUT: Final = 30.0
 
@@ -64,14 +64,13 @@ def apply(admin: AdminClient, catalogue: Catalogue) -> Applied:
     wanted = catalogue.topics()
     names = present(admin)
     missing = [topic for topic in wanted if topic.name not in names]
-    existing = [topic for topic in wanted if topic.name in names]
-    differences = _differences(admin, existing)
-    if refused := [difference for difference in differences if difference.fatal]:
-        raise TopicsRefusedError(refused)
-    _create(admin, missing)
-    return Applied(
-        [topic.name for topic in missing], [topic.name for topic in existing], differences
-    )
+    differences = _accepted(admin, [topic for topic in wanted if topic.name in names])
+    created = _create(admin, missing)
+    # What could not be seen a moment ago and exists: a broker's view lags its controller's.
+    late = [topic for topic in missing if topic.name not in created]
+    differences += _accepted(admin, late)
+    existing = [topic.name for topic in wanted if topic.name not in created]
+    return Applied(created, existing, differences)
 
 
 def ensure_queues(admin: AdminClient, catalogue: Catalogue, queues: Iterable[str]) -> list[str]:
@@ -81,8 +80,7 @@ def ensure_queues(admin: AdminClient, catalogue: Catalogue, queues: Iterable[str
     """
     names = present(admin)
     missing = [topic for queue in queues if (topic := catalogue.queue(queue)).name not in names]
-    _create(admin, missing)
-    return [topic.name for topic in missing]
+    return _create(admin, missing)
 
 
 def verify(admin: AdminClient, catalogue: Catalogue) -> list[Difference]:
@@ -114,26 +112,38 @@ def _more_queues(catalogue: Catalogue, names: Iterable[str]) -> list[Topic]:
     return [catalogue.queue(queue) for queue in queues if queue]
 
 
+def _accepted(admin: AdminClient, topics: list[Topic]) -> list[Difference]:
+    """Return the differences that do no harm; refuse the others."""
+    differences = _differences(admin, topics)
+    if refused := [difference for difference in differences if difference.fatal]:
+        raise TopicsRefusedError(refused)
+    return differences
+
+
 def _differences(admin: AdminClient, topics: list[Topic]) -> list[Difference]:
     found = configs(admin, [topic.name for topic in topics])
     return [d for topic in topics for d in compare(topic, found[topic.name])]
 
 
-def _create(admin: AdminClient, topics: list[Topic]) -> None:
+def _create(admin: AdminClient, topics: list[Topic]) -> list[str]:
+    """Create these; return the names of those that did not exist."""
     if not topics:
-        return
+        return []
     new = [
         NewTopic(topic.name, topic.partitions, topic.replication_factor, config=topic.config)
         for topic in topics
     ]
-    for future in admin.create_topics(new, operation_timeout=_TIMEOUT).values():
+    created = []
+    for name, future in admin.create_topics(new, operation_timeout=_TIMEOUT).items():
         try:
             future.result()
         except KafkaException as error:
-            # Somebody else applied the same catalogue meanwhile.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+        else:
+            created.append(name)
     _await_metadata(admin, {topic.name for topic in topics})
+    return created
 
 
 def _await_metadata(admin: AdminClient, names: set[str]) -> None:
