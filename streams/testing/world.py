@@ -1,0 +1,266 @@
+"""A whole Tidemill in memory: shards, clients, workers, time, and faults, from one seed.
+
+The shards are the real ones; only log and store are simulated. A run is decided by its
+seed alone, so that a failure is repeated by its number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Coroutine
+from random import Random
+from typing import Any, TypeVar
+
+import msgspec
+
+from schemas.codec import decode, encode
+from schemas.commands import (
+    CancelInstance,
+    PublishDefinition,
+    ResumeInstance,
+    RetryIncident,
+    RunInstance,
+    SuspendInstance,
+    TerminateInstance,
+)
+from schemas.envelope import Context, Envelope
+from schemas.ids import routing_key
+from schemas.registry import public_type
+from schemas.replies import Reply
+from schemas.results import CompleteActivity, FailActivity
+from schemas.tasks import ActivityTask
+from streams.domain.definition.aggregate import DEFINITION
+from streams.domain.device.aggregate import DEVICE
+from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.protocol import Limits
+from streams.forms import read_definition, read_for_decision
+from streams.runtime.definition_tail import DefinitionBook
+from streams.runtime.environment import Environment
+from streams.runtime.inbox import INPUTS, Item
+from streams.runtime.ports import FencedError, Out, Record
+from streams.runtime.shard import Shard, ShardOptions
+from streams.testing.memory_store import MemoryStore
+from streams.testing.simulated_log import CrashError, Fault, SimulatedKafka, SimulatedLog, Step
+from topics.names import Names
+
+T = TypeVar("T")
+QUEUE_PARTITIONS = 2
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never really waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    raise RuntimeError("the coroutine waits for something real")
+
+
+class World:
+    """Everything that one seed decides."""
+
+    def __init__(
+        self, seed: int, sources: list[str], *, partitions: int = 2, fault_rate: float = 0.05
+    ) -> None:
+        """Publish the definitions and open the shards."""
+        self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
+        self.now = 1_700_000_000_000
+        self.partitions = partitions
+        self.names = Names("", lambda _queue: QUEUE_PARTITIONS)
+        self.kafka = SimulatedKafka(self.names, partitions, lambda: self.now)
+        self.book = DefinitionBook(_read, lambda _queue: True)
+        self.stores = [MemoryStore() for _ in range(partitions)]
+        self.crashes = 0
+        self._faults_on = False
+        self._fault_rate = fault_rate
+        self._commands = 0
+        self.sent: Counter[str] = Counter()
+        """How often each command id was written to the topic."""
+        self._tail: dict[int, int] = {}
+        self._taken: dict[tuple[str, int], int] = {}
+        self._tasks_seen: dict[int, int] = {}
+        self.tasks: list[tuple[Envelope, ActivityTask]] = []
+        self.shards: list[Shard] = []
+        for source in sources:
+            self._publish(source)
+        self.shards = [self._open(p) for p in range(partitions)]
+        self.settle()
+        self._faults_on = True
+
+    # What strikes.
+
+    def _strike(self, step: Step) -> Fault | None:
+        if not self._faults_on or self.random.random() > self._fault_rate:
+            return None
+        choices = [Fault.CRASH, Fault.CRASH, Fault.FENCE]
+        if step in {Step.BEGIN, Step.PRODUCE, Step.FLUSHED}:
+            choices.append(Fault.ABORT)
+        return self.random.choice(choices)
+
+    def calm(self) -> None:
+        """No faults from now on: what was begun must come to its end."""
+        self._faults_on = False
+
+    # The shards.
+
+    def _open(self, partition: int) -> Shard:
+        environment = Environment(
+            partition,
+            self.partitions,
+            self.names,
+            {a.type: a for a in (INSTANCE, DEFINITION, DEVICE)},
+            self.book,
+            Limits(),
+            read_for_decision,
+        )
+        log = SimulatedLog(self.kafka, partition, self._strike)
+        store: Any = self.stores[partition]
+        options = ShardOptions(batch_records_max=self.random.choice([1, 3, 50]), timers_max=5)
+        shard = Shard(environment, log, store, options, lambda: self.now, self)
+        run(shard.open())
+        for source in INPUTS:
+            self._taken[source, partition] = shard.position.inputs[source]
+        return shard
+
+    async def prepare(self, items: list[Item]) -> None:
+        """Read what the definitions topic has: the simulated tail is never behind."""
+        del items
+        for partition in range(self.partitions):
+            start = self._tail.get(partition, 0)
+            for entry in self.kafka.committed(self.names.definitions, partition, start):
+                self.book.add(partition, entry.value)
+                self._tail[partition] = entry.offset + 1
+
+    def restart(self, partition: int) -> None:
+        """Take a partition by a new owner; the store is kept, lost, or another's."""
+        self.crashes += 1
+        if self.random.random() < 0.1:
+            self.stores[partition] = MemoryStore()
+        self.shards[partition] = self._open(partition)
+
+    def feed(self, partition: int) -> None:
+        """Bring some committed records of each input to a shard, some of them twice."""
+        shard = self.shards[partition]
+        for source in INPUTS:
+            start = self._taken[source, partition]
+            if start and self.random.random() < 0.1:
+                start = max(0, start - self.random.randint(1, 5))
+            entries = self.kafka.committed(source, partition, start)[: self.random.randint(1, 40)]
+            if entries:
+                records = [Record(e.offset, e.timestamp, e.key, e.value) for e in entries]
+                shard.submit(source, records)
+                self._taken[source, partition] = entries[-1].offset + 1
+
+    def step(self, partition: int) -> int:
+        """Let a shard apply one batch, through whatever strikes it."""
+        try:
+            return run(self.shards[partition].step())
+        except (CrashError, FencedError):
+            self.restart(partition)
+            return 1
+
+    def settle(self) -> None:
+        """Work until nothing is left to do at this moment."""
+        idle = 0
+        while idle < 3:
+            worked = 0
+            for partition in range(self.partitions):
+                self.feed(partition)
+                worked += self.step(partition)
+            idle = 0 if worked else idle + 1
+
+    # The clients.
+
+    def command(self, aggregate_id: str, body: msgspec.Struct, *, kind: str = "instance") -> str:
+        """Send a command; return its id."""
+        self._commands += 1
+        name = f"c{self._commands}"
+        self.resend(name, aggregate_id, body, kind=kind)
+        return name
+
+    def resend(
+        self, name: str, aggregate_id: str, body: msgspec.Struct, *, kind: str = "instance"
+    ) -> None:
+        """Send a command under an id, perhaps again."""
+        envelope = Envelope(
+            name, public_type(body), self.now, kind, aggregate_id, reply_to="client:0"
+        )
+        key = routing_key("default", aggregate_id).encode()
+        self.sent[name] += 1
+        self.kafka.append(Out(self.names.commands, -1, key, encode(envelope, body)))
+
+    def _publish(self, source: str) -> None:
+        definition = read_definition(source)
+        assert not isinstance(definition, list), definition
+        self.command(definition.id, PublishDefinition(source), kind="definition")
+
+    def run_instance(self, aggregate_id: str, definition_id: str, variables: bytes) -> str:
+        """Start an instance."""
+        return self.command(aggregate_id, RunInstance(definition_id, "", variables))
+
+    def disturb(self, aggregate_id: str) -> None:
+        """Let an operator do something to an instance."""
+        body = self.random.choice(
+            [SuspendInstance("why"), ResumeInstance(), RetryIncident(0), CancelInstance("enough"),
+             TerminateInstance("now"), ResumeInstance(), SuspendInstance()]
+        )
+        self.command(aggregate_id, body)
+
+    def replies(self) -> Counter[str]:
+        """Return how many committed replies each command id has."""
+        found: Counter[str] = Counter()
+        for partition in range(self.partitions):
+            for entry in self.kafka.committed(self.names.replies, partition):
+                assert entry.value is not None
+                envelope, body = decode(entry.value)
+                assert isinstance(body, Reply)
+                if body.token:
+                    found[envelope.context.causation_id] += 1
+        return found
+
+    # The workers.
+
+    def poll_tasks(self) -> None:
+        """Read new tasks from the queue."""
+        for partition in range(QUEUE_PARTITIONS):
+            start = self._tasks_seen.get(partition, 0)
+            for entry in self.kafka.committed(self.names.queue("default"), partition, start):
+                assert entry.value is not None
+                envelope, body = decode(entry.value)
+                assert isinstance(body, ActivityTask)
+                self.tasks.append((envelope, body))
+                self._tasks_seen[partition] = entry.offset + 1
+
+    def work(self, *, failures: float = 0.2, twice: float = 0.2) -> None:
+        """Finish some tasks: well or badly, once or more often."""
+        self.poll_tasks()
+        self.random.shuffle(self.tasks)
+        count = self.random.randint(0, len(self.tasks))
+        for envelope, task in self.tasks[:count]:
+            again = self.random.random() < twice
+            for _ in range(2 if again else 1):
+                self._report(envelope, task, failed=self.random.random() < failures)
+        del self.tasks[:count]
+
+    def _report(self, task: Envelope, body: ActivityTask, *, failed: bool) -> None:
+        result: msgspec.Struct = CompleteActivity(body.activity, body.attempt, b'{"ok":true}', "w")
+        if failed:
+            result = FailActivity(body.activity, body.attempt, "Boom", "it broke")
+        envelope = Envelope(
+            f"{task.id}:{body.attempt}", public_type(result), self.now, "instance",
+            task.aggregate_id, task.incarnation, context=Context(tenant=task.context.tenant),
+        )
+        key = routing_key(task.context.tenant, task.aggregate_id).encode()
+        self.kafka.append(Out(self.names.results, -1, key, encode(envelope, result)))
+
+    def sleep(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.now += milliseconds
+
+
+def _read(source: str) -> Any:
+    result = read_definition(source)
+    return [str(p) for p in result] if isinstance(result, list) else result
+
+
