@@ -162,13 +162,20 @@ class World:
 
     def settle(self) -> None:
         """Work until nothing is left to do at this moment."""
-        idle = 0
-        while idle < 3:
+        worked = 1
+        while worked or self._behind():
             worked = 0
             for partition in range(self.partitions):
                 self.feed(partition)
                 worked += self.step(partition)
-            idle = 0 if worked else idle + 1
+
+    def _behind(self) -> bool:
+        """Tell whether a committed input record has not been applied yet."""
+        return any(
+            self.kafka.committed(source, partition, shard.position.inputs[source])
+            for partition, shard in enumerate(self.shards)
+            for source in INPUTS
+        )
 
     # The clients.
 
