@@ -1,0 +1,89 @@
+"""The client's ear: one partition of `workflow.replies`, read from its end."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections.abc import Callable
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from connectors.client.errors import NotReadyError
+from schemas.codec import DecodeError, decode
+from schemas.replies import Reply
+from topics.names import Names
+
+log = structlog.get_logger(__name__)
+_TIMEOUT = 15.0
+
+
+class ReplyListener:
+    """Reads replies on a thread of its own and hands over those with this client's token."""
+
+    def __init__(self, bootstrap: str, names: Names, take: Callable[[str, Reply], None]) -> None:
+        """Stand at the topic's end before the first command is sent."""
+        self.token = uuid.uuid4().hex
+        self._take = take
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"client-{self.token}",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 10,
+            }
+        )
+        try:
+            self._place = self._at_the_end(names.replies)
+        except BaseException:
+            self._consumer.close()
+            raise
+        self.address = f"{self.token}:{self._place.partition}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="replies", daemon=True)
+        self._thread.start()
+
+    def _at_the_end(self, topic: str) -> TopicPartition:
+        try:
+            found = self._consumer.list_topics(topic, timeout=_TIMEOUT).topics[topic]
+            if found.error is not None or not found.partitions:
+                raise NotReadyError(f"topic {topic} is missing: run `tidemill topics apply`")
+            partition = random.choice(sorted(found.partitions))  # noqa: S311 - spreads load
+            place = TopicPartition(topic, partition)
+            _, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT)
+        except KafkaException as error:
+            raise NotReadyError(
+                f"Kafka does not answer ({error.args[0].str()}): is it up, and is "
+                "KAFKA_BOOTSTRAP_SERVERS right?"
+            ) from error
+        place = TopicPartition(topic, partition, end)
+        self._consumer.assign([place])
+        return place
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stop.set()
+        self._thread.join(5)
+        self._consumer.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            first = self._consumer.poll(0.1)
+            if first is None:
+                continue
+            for message in [first, *self._consumer.consume(500, 0)]:
+                if message.error() is None:
+                    self._one(message.value())
+                else:
+                    log.warning("reading replies", error=message.error().str())
+
+    def _one(self, value: bytes) -> None:
+        try:
+            envelope, body = decode(value)
+        except DecodeError as error:
+            log.warning("unreadable reply", error=str(error))
+            return
+        if isinstance(body, Reply) and body.token == self.token:
+            self._take(envelope.context.causation_id, body)
