@@ -85,8 +85,24 @@ class _Known(dict[str, bytes]):
 
 KNOWN = _Known()
 _FEW_VALUES = frozenset(
-    "type aggregate_type tenant activity_id activity_type queue definition_id "
-    "definition_version node node_type worker code reply_to definitions_seen actor key_id".split()
+    [
+        "type",
+        "aggregate_type",
+        "tenant",
+        "activity_id",
+        "activity_type",
+        "queue",
+        "definition_id",
+        "definition_version",
+        "node",
+        "node_type",
+        "worker",
+        "code",
+        "reply_to",
+        "definitions_seen",
+        "actor",
+        "key_id",
+    ]
 )
 """Fields whose strings recur in record after record: looked up instead of encoded."""
 

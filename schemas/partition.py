@@ -13,8 +13,8 @@ def murmur2(data: bytes) -> int:
     length = len(data)
     words = length >> 2
     h = 0x9747B28C ^ length
-    for k in struct.unpack_from(f"<{words}I", data):
-        k = (k * _M) & _MASK
+    for word in struct.unpack_from(f"<{words}I", data):
+        k = (word * _M) & _MASK
         h = ((h * _M) & _MASK) ^ (((k ^ (k >> 24)) * _M) & _MASK)
     tail = data[words << 2 :]
     if tail:

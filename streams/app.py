@@ -73,9 +73,7 @@ class Parts:
         self.names = Names(settings.topic_prefix, self.queues.partitions)
         self.queues.refresh(force=True)
         self.book = DefinitionBook(_read_source, self.queues.exists)
-        self.tail = KafkaDefinitionTail(
-            bootstrap, self.names, self.identity.partitions, self.book
-        )
+        self.tail = KafkaDefinitionTail(bootstrap, self.names, self.identity.partitions, self.book)
         self.memory = Memory(settings.cache_bytes, settings.write_buffer_bytes)
         self.executor = ThreadPoolExecutor(self.identity.partitions + 2, "transactions")
         self.engine = Engine(self.runner, settings.queue_records_max)
@@ -178,18 +176,19 @@ def faust_app(settings: EngineSettings, engine: Engine) -> FaustApp:
 def _connect(app: FaustApp, engine: Engine) -> None:
     """Tell the engine when ownership is about to move, and when it has."""
 
-    async def revoked(_app: Any, *_arguments: Any, **_options: Any) -> None:
+    async def revoked(_app: Any, /, *_arguments: Any, **_options: Any) -> None:
         await engine.quiesce()
 
-    async def assigned(_app: Any, *_arguments: Any, **_options: Any) -> None:
+    async def assigned(_app: Any, /, *_arguments: Any, **_options: Any) -> None:
         consumer: Any = app.consumer
         engine.feed = consumer
         mine = {f"{app.topic_prefix}{source}" for source in INPUTS}
         partitions = {tp.partition for tp in consumer.assignment() if tp.topic in mine}
         await engine.own(partitions)
 
-    app.on_partitions_revoked.connect(revoked, weak=False)
-    app.on_rebalance_complete.connect(assigned, weak=False)
+    signals: Any = app  # Faust's type of `connect` takes no plain coroutine function.
+    signals.on_partitions_revoked.connect(revoked, weak=False)
+    signals.on_rebalance_complete.connect(assigned, weak=False)
 
 
 class EngineLockedError(Exception):

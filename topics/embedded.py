@@ -1,12 +1,14 @@
-"""The embedded Kafka: a real Apache Kafka of one node, on this machine, kept between runs."""
+"""The embedded Kafka: a real Apache Kafka of one node, on this machine, kept between runs.
+
+For development: `python -m topics.embedded --data-dir D start|stop|status`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
-import ctypes
 import fcntl
-import os
 import signal
 import socket
 import subprocess
@@ -20,17 +22,25 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from topics.kafka_jars import jars, java
+from topics import container
+from topics.broker_files import (
+    HOST,
+    choose_ports,
+    is_free,
+    kept_ports,
+    log_tail,
+    write_log_settings,
+    write_properties,
+)
+from topics.broker_process import BrokerProcess
+from topics.java import KafkaMissingError, java
+from topics.kafka_jars import jars, print_line
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 30.0
-_PR_SET_PDEATHSIG: Final = 1
-_LOG4J: Final = """Configuration:
-  Appenders:
-    Console: {name: STDOUT, PatternLayout: {pattern: "%d %p %c: %m%n"}}
-  Loggers:
-    Root: {level: WARN, AppenderRef: [{ref: STDOUT}]}
-"""
+_POLL_SECONDS: Final = 0.05
+_TRIES: Final = 3
+_HEAP: Final = "-Xmx512m"
 
 
 def _silent(_text: str) -> None:
@@ -42,7 +52,7 @@ class KafkaStartError(Exception):
 
 
 class EmbeddedKafka:
-    """One broker, with its data in a folder."""
+    """One broker, with its data in a folder; whoever names the folder attaches to the same one."""
 
     def __init__(
         self,
@@ -51,192 +61,164 @@ class EmbeddedKafka:
         die_with_parent: bool = False,
         progress: Callable[[str], None] = _silent,
     ) -> None:
-        """Take the folder; `die_with_parent` ends the broker with this process (tests)."""
-        self.data_dir = data_dir
+        """Take the folder; `die_with_parent` ends the broker when this process ends, however."""
+        self.data_dir = data_dir.resolve()
+        self.started = False
+        """True where `start` launched the broker, False where one ran already."""
         self._die = die_with_parent
         self._progress = progress
-        self._process: subprocess.Popen[bytes] | None = None
+        mark = str(self.data_dir / "server.properties")
+        self._process = BrokerProcess(self.data_dir / "pid", mark)
 
     @property
     def bootstrap(self) -> str:
-        """The broker's address; ports are chosen once per data folder."""
-        port = self._ports()[0]
-        return f"127.0.0.1:{port}"
+        """The broker's address; its ports are chosen once per folder."""
+        return f"{HOST}:{kept_ports(self.data_dir)[0]}"
 
     def running(self) -> int | None:
-        """Return the process id of the running broker, or None."""
-        try:
-            pid = int((self.data_dir / "pid").read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return None
-        return pid if b"kafka.Kafka" in command and str(self.data_dir).encode() in command else None
+        """Return the process id of the running broker, whoever started it, or None."""
+        return self._process.pid()
 
     def start(self) -> str:
-        """Start, or attach to the one that runs; return the bootstrap address."""
+        """Start, or attach to the one that runs; return the bootstrap address once it answers.
+
+        Raises `KafkaMissingError` where something is not installed, `KafkaStartError` where the
+        broker ends or does not answer.
+        """
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "lock").open("w") as lock:
+            # Held until the broker answers: a second process then attaches to a working one.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.running() is None:
+            self.started = self.running() is None
+            if self.started:
                 self._launch()
-        self._wait()
+            else:
+                self._wait()
         return self.bootstrap
 
     def stop(self) -> None:
         """Stop cleanly; the data stays."""
-        self._end(signal.SIGTERM)
+        self._process.end(signal.SIGTERM, _STOP_SECONDS)
 
     def kill(self) -> None:
         """Stop as a power cut would (kill -9)."""
-        self._end(signal.SIGKILL)
+        contained = "docker" in self._command_name()
+        self._process.end(signal.SIGKILL, _STOP_SECONDS)
+        if contained:
+            container.kill(self.data_dir)
 
     def restart(self) -> str:
-        """Start again after `stop` or `kill`, at the same address."""
+        """Start again after `stop` or `kill`, at the same address; stop first where it runs."""
+        if self.running() is not None:
+            self.stop()
         return self.start()
 
-    def _end(self, number: signal.Signals) -> None:
-        pid = self.running()
-        if pid is None:
-            return
-        os.kill(pid, number)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while self.running() is not None:
-            if self._process is not None:
-                self._process.poll()
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                break
-            time.sleep(0.05)
-        if self._process is not None:
-            self._process.wait(5)
-            self._process = None
-        (self.data_dir / "pid").unlink(missing_ok=True)
-
     def _launch(self) -> None:
-        class_path = f"{jars(self._progress)}/*"
-        properties = self._properties()
-        base = [
-            java(),
-            "-Xmx512m",
-            "-XX:+UseSerialGC",
-            f"-Dlog4j2.configurationFile={self._log_settings()}",
-            "-cp",
-            class_path,
-        ]
+        for attempt in range(1, _TRIES + 1):
+            ports = kept_ports(self.data_dir)
+            if not all(is_free(port) for port in ports):
+                ports = choose_ports(self.data_dir)
+                self._progress(f"another program has Kafka's port; now it is {ports[0]}")
+            command = self._command(ports)
+            self._progress("starting Kafka")
+            self._process.start(command, self.data_dir / "kafka.out", guarded=self._die)
+            (self.data_dir / "command").write_text(command[0], encoding="utf-8")
+            try:
+                self._wait()
+            except KafkaStartError as error:
+                self.kill()
+                # A port may be taken between the look and the broker's own bind.
+                if attempt == _TRIES or "Address already in use" not in str(error):
+                    raise
+            else:
+                return
+
+    def _command(self, ports: tuple[int, int]) -> list[str]:
+        """Prepare the folder; return the command that runs the broker."""
+        log_settings = write_log_settings(self.data_dir)
+        try:
+            base = [java(), _HEAP, "-XX:+UseSerialGC", "-cp", f"{jars(self._progress)}/*"]
+        except KafkaMissingError:
+            if not container.usable():
+                raise
+            write_properties(self.data_dir, ports, container.LISTEN)
+            return container.command(self.data_dir, ports[0], _cluster_id())
+        properties = write_properties(self.data_dir, ports)
         if not (self.data_dir / "logs" / "meta.properties").exists():
             self._progress("formatting Kafka's data folder")
             self._format(base, properties)
-        self._progress("starting Kafka")
-        log = (self.data_dir / "kafka.log").open("ab")
-        self._process = subprocess.Popen(  # noqa: S603 - our own words
-            [*base, "kafka.Kafka", str(properties)],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_die_with_parent if self._die else None,  # noqa: PLW1509 - one prctl
-        )
-        log.close()
-        (self.data_dir / "pid").write_text(str(self._process.pid))
+        log_option = f"-Dlog4j2.configurationFile={log_settings}"
+        return [*base, log_option, "kafka.Kafka", str(properties)]
 
     def _format(self, base: list[str], properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        words = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-        done = subprocess.run(  # noqa: S603 - our own words
+        words = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)]
+        done = subprocess.run(  # noqa: S603 - a command of ours
             [*base, *words], capture_output=True, text=True, timeout=120, check=False
         )
         if done.returncode:
             raise KafkaStartError(f"cannot format {self.data_dir}:\n{done.stdout}{done.stderr}")
 
+    def _command_name(self) -> str:
+        try:
+            return (self.data_dir / "command").read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
     def _wait(self) -> None:
         """Wait until the broker answers."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        port = kept_ports(self.data_dir)[0]
         deadline = time.monotonic() + _START_SECONDS
-        while True:
-            with contextlib.suppress(KafkaException):
-                if admin.list_topics(timeout=1).brokers:
-                    return
-            if self._process is not None and self._process.poll() is not None:
-                raise KafkaStartError(f"Kafka ended while starting:\n{self._log_tail()}")
+        while not (_listens(port) and _answers(self.bootstrap)):
+            if self.running() is None:
+                raise KafkaStartError(f"Kafka ended while starting:\n{log_tail(self.data_dir)}")
             if time.monotonic() > deadline:
-                raise KafkaStartError(f"Kafka does not answer:\n{self._log_tail()}")
-            time.sleep(0.05)
-
-    def _log_tail(self) -> str:
-        path = self.data_dir / "kafka.log"
-        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-        return "\n".join(lines[-20:])
-
-    def _log_settings(self) -> Path:
-        path = self.data_dir / "log4j2.yaml"
-        path.write_text(_LOG4J, encoding="utf-8")
-        return path
-
-    def _ports(self) -> tuple[int, int]:
-        """Return broker and controller port, chosen once and kept."""
-        path = self.data_dir / "ports"
-        if path.exists():
-            first, second = path.read_text().split()
-            return int(first), int(second)
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            two.bind(("127.0.0.1", 0))
-            ports = one.getsockname()[1], two.getsockname()[1]
-        path.write_text(f"{ports[0]} {ports[1]}")
-        return ports
-
-    def _properties(self) -> Path:
-        broker, controller = self._ports()
-        settings = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
-            "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "log.dirs": str(self.data_dir / "logs"),
-            "auto.create.topics.enable": "false",
-            "message.max.bytes": str(4 * 1024 * 1024),
-            "replica.fetch.max.bytes": str(8 * 1024 * 1024),
-            "group.initial.rebalance.delay.ms": "0",
-            "offsets.topic.num.partitions": "8",
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.num.partitions": "8",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.num.partitions": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
-            "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
-        }
-        path = self.data_dir / "server.properties"
-        path.write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
-        return path
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                raise KafkaStartError(
+                    f"Kafka (process {self.running()}, data in {self.data_dir}) does not answer "
+                    f"on {self.bootstrap}; end it and try again:\n{log_tail(self.data_dir)}"
+                )
+            time.sleep(_POLL_SECONDS)
 
 
 def main(words: list[str]) -> int:
-    """`python -m topics.embedded start|stop|status DATA_DIR`."""
-    if len(words) != 2 or words[0] not in {"start", "stop", "status"}:
-        sys.stderr.write("usage: python -m topics.embedded start|stop|status DATA_DIR\n")
-        return 2
-    kafka = EmbeddedKafka(Path(words[1]), progress=lambda text: _say(f"{text}…"))
-    if words[0] == "start":
-        _say(kafka.start())
-    elif words[0] == "stop":
+    """Start (detached), stop, or show the broker of a folder; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m topics.embedded")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where its data is")
+    parser.add_argument("verb", choices=["start", "stop", "status"])
+    options = parser.parse_args(words)
+    kafka = EmbeddedKafka(options.data_dir, progress=lambda text: print_line(f"{text}…"))
+    if options.verb == "stop":
         kafka.stop()
+    elif options.verb == "status":
+        running = kafka.running()
+        print_line(f"{kafka.bootstrap} (process {running})" if running else "not running")
+        return 0 if running else 1
     else:
-        _say(kafka.bootstrap if kafka.running() else "not running")
+        try:
+            print_line(kafka.start())
+        except (KafkaMissingError, KafkaStartError) as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
     return 0
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+def _cluster_id() -> str:
+    # A leading dash would be taken for an option.
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()).startswith("-"):
+        pass
+    return text.rstrip("=")
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        return True
+    return False
+
+
+def _answers(bootstrap: str) -> bool:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    with contextlib.suppress(KafkaException):
+        return bool(admin.describe_cluster(request_timeout=5).result().nodes)
+    return False
 
 
 if __name__ == "__main__":

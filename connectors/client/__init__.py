@@ -1,0 +1,1 @@
+"""The client: commands to Kafka, replies and events back."""

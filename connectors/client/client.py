@@ -12,7 +12,7 @@ import uuid
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 import structlog
@@ -107,7 +107,7 @@ class Client:
         self._chores = threading.Thread(target=self._run, name="client", daemon=True)
         self._chores.start()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         """Use the client in a `with` block."""
         return self
 

@@ -13,6 +13,7 @@ from connectors.client.errors import NotReadyError
 from schemas.codec import HEADER_BYTES, HEADERS, DecodeError, Message, decode
 from schemas.registry import BODIES
 from topics.names import Names
+from topics.reading import read
 from topics.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -65,17 +66,14 @@ class EventStream:
 
     def read(self, timeout: float) -> Iterator[Event]:
         """Yield what is there, waiting at most `timeout` seconds for the first."""
-        first = self._consumer.poll(timeout)
-        if first is None:
-            return
-        for record in [first, *self._consumer.consume(1_000, 0)]:
-            if record.error() is not None:
-                log.warning("reading events", error=record.error().str())
-                continue
-            value = record.value()
+        records, reported = read(self._consumer, 1_000, timeout)
+        for one in reported:
+            log.warning("reading events", error=one.error.str())
+        for record in records:
+            value = record.value or b""
             if self._headers and value[:HEADER_BYTES] not in self._headers:
                 continue
-            event = self._event(record.partition(), record.offset(), value)
+            event = self._event(record.partition, record.offset, value)
             if event is not None:
                 yield event
 

@@ -14,6 +14,7 @@ from connectors.client.errors import NotReadyError
 from schemas.codec import DecodeError, decode
 from schemas.replies import Reply
 from topics.names import Names
+from topics.reading import read
 
 log = structlog.get_logger(__name__)
 _TIMEOUT = 15.0
@@ -70,18 +71,15 @@ class ReplyListener:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            first = self._consumer.poll(0.1)
-            if first is None:
-                continue
-            for message in [first, *self._consumer.consume(500, 0)]:
-                if message.error() is None:
-                    self._one(message.value())
-                else:
-                    log.warning("reading replies", error=message.error().str())
+            records, reported = read(self._consumer, 500, 0.1)
+            for record in records:
+                self._one(record.value)
+            for one in reported:
+                log.warning("reading replies", error=one.error.str())
 
-    def _one(self, value: bytes) -> None:
+    def _one(self, value: bytes | None) -> None:
         try:
-            envelope, body = decode(value)
+            envelope, body = decode(value or b"")
         except DecodeError as error:
             log.warning("unreadable reply", error=str(error))
             return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
-from topics.settings import KafkaSettings
+from topics.java import KafkaMissingError, java
+from topics.kafka_jars import cache_dir
 
 if TYPE_CHECKING:
     from connectors.mqtt.broker import BrokerOptions
@@ -30,7 +32,7 @@ def command(options: BrokerOptions, port: int) -> list[str]:
     (directory / "etc" / "broker.xml").write_text(configuration(options, port), encoding="utf-8")
     login = _write_login(options, directory / "etc")
     return [
-        "java",
+        java(),
         f"-Xmx{_HEAP_MB}m",
         "-XX:+UseSerialGC",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -71,36 +73,38 @@ def configuration(options: BrokerOptions, port: int) -> str:
 
 
 def jars() -> Path:
-    """Return the folder of Artemis' jars, fetched by Maven where they are missing."""
-    folder = KafkaSettings().data_dir / "jars" / f"artemis-{VERSION}"
-    if (folder / "complete").exists():
-        return folder
+    """Return the folder of Artemis' jars, fetched by Maven where they are missing.
+
+    Raises:
+        KafkaMissingError: there is no Maven, or it fails; the message says what to do.
+    """
+    folder = cache_dir().parent / f"artemis-{VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".complete").exists():
+            _fetch(folder)
+            (folder / ".complete").touch()
+    return folder / "jars"
+
+
+def _fetch(folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise FileNotFoundError(
-            "an MQTT broker is needed and neither mosquitto nor Maven is installed; install one "
-            "(`apt install mosquitto`, `brew install mosquitto`, or Maven and Java 17)"
+        raise KafkaMissingError(
+            "an MQTT broker is needed and neither mosquitto nor Maven, which would bring one, is "
+            "installed: `apt-get install mosquitto`, or `apt-get install maven`"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     pom = folder / "pom.xml"
     pom.write_text(_pom(), encoding="utf-8")
-    subprocess.run(  # noqa: S603 - its arguments are ours
-        [
-            maven,
-            "-q",
-            "-B",
-            "-f",
-            str(pom),
-            "dependency:copy-dependencies",
-            f"-DoutputDirectory={folder}",
-            "-DincludeScope=runtime",
-        ],
-        check=True,
-        timeout=_JARS_SECONDS,
-        stdout=subprocess.DEVNULL,
+    goal = "dependency:copy-dependencies"
+    command = [maven, "-q", "-B", "-f", str(pom), goal, f"-DoutputDirectory={folder / 'jars'}"]
+    done = subprocess.run(  # noqa: S603 - our own words
+        command, capture_output=True, text=True, timeout=_JARS_SECONDS, check=False
     )
-    (folder / "complete").touch()
-    return folder
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise KafkaMissingError(f"Maven could not fetch Artemis' jars:\n{tail}")
 
 
 def _pom() -> str:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import dataclasses
-import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -27,6 +28,7 @@ from connectors.mqtt import artemis, mosquitto
 Kind = Literal["auto", "mosquitto", "artemis"]
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
+_PR_SET_PDEATHSIG: Final = 1
 _POLL_SECONDS: Final = 0.05
 _CONNECT: Final = bytes.fromhex("100c00044d5154540402003c0000")
 """CONNECT of MQTT 3.1.1, clean session, no client id."""
@@ -62,6 +64,8 @@ class BrokerOptions:
     """Messages kept for an absent client; 0: Mosquitto's default. Artemis has no such limit."""
     inflight_max: int = 0
     """Unacknowledged messages to one client; 0: no limit but the client's own. Mosquitto only."""
+    die_with_parent: bool = False
+    """End it with the thread that started it (tests)."""
 
 
 class MqttBroker:
@@ -110,6 +114,7 @@ class MqttBroker:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_die_with_parent if self.options.die_with_parent else None,  # noqa: PLW1509
         )
         atexit.register(self.kill)
         self._await_ready()
@@ -163,14 +168,16 @@ class MqttBroker:
         return f"the MQTT broker ({self.kind}) on port {self.port} {what}; its log ends:\n{tail}"
 
 
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def chosen_kind(kind: Kind) -> Literal["mosquitto", "artemis"]:
     """Return the broker that this machine can run: Mosquitto where it is installed."""
     if kind == "auto":
         return "mosquitto" if mosquitto.executable() else "artemis"
     if kind == "mosquitto" and mosquitto.executable() is None:
         raise BrokerError("mosquitto is not on the PATH; install it or choose the kind 'artemis'")
-    if kind == "artemis" and shutil.which("java") is None:
-        raise BrokerError("no java on the PATH; install Java 17 or newer, or mosquitto")
     return kind
 
 

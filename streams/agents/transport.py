@@ -59,10 +59,16 @@ class CountingThread(driver.AIOKafkaConsumerThread):
 class ChunkConsumer(driver.Consumer):
     """Yields one message per fetched chunk and is the engine's `Feed`."""
 
+    app: Any
+    _thread: Any
+
     def _new_consumer_thread(self) -> CountingThread:
         return CountingThread(self, loop=self.loop, beacon=self.beacon)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+    async def getmany(
+        self,
+        timeout: float,  # noqa: ASYNC109 - Faust's signature
+    ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield what was fetched, a chunk of one partition at a time."""
         records, _ = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
@@ -77,7 +83,7 @@ class ChunkConsumer(driver.Consumer):
 
     def _chunk_message(self, tp: TP, seeks: int, part: Any, generation: int) -> ConsumerMessage:
         last = part[-1]
-        chunk = Chunk(self._place(tp), seeks, part)
+        chunk: Any = Chunk(self._place(tp), seeks, part)
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -83,9 +83,16 @@ def _kind(shape: NodeShape) -> NodeKind:
     if isinstance(shape, ActivityShape):
         retry = None if shape.retry is None else _retry(shape.retry)
         return Activity(
-            shape.activity_type, shape.queue, Expression(shape.input), shape.reads,
-            shape.result_path, _expressions(shape.output), shape.schedule_to_start,
-            shape.start_to_close, shape.heartbeat, retry,
+            shape.activity_type,
+            shape.queue,
+            Expression(shape.input),
+            shape.reads,
+            shape.result_path,
+            _expressions(shape.output),
+            shape.schedule_to_start,
+            shape.start_to_close,
+            shape.heartbeat,
+            retry,
         )
     if isinstance(shape, TimerShape):
         duration = None if shape.duration is None else Expression(shape.duration)
@@ -93,8 +100,12 @@ def _kind(shape: NodeShape) -> NodeKind:
         return Timer(duration, date, _expressions(shape.output))
     assert isinstance(shape, CallShape)
     return Call(
-        shape.definition, shape.version, _expressions(shape.input), shape.result_path,
-        _expressions(shape.output), shape.placement == "spread",
+        shape.definition,
+        shape.version,
+        _expressions(shape.input),
+        shape.result_path,
+        _expressions(shape.output),
+        shape.placement == "spread",
     )
 
 

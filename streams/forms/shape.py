@@ -98,11 +98,10 @@ class CallShape(NodeShape):
 
 
 AnyNode = Annotated[
-    StartShape | EndShape | ExclusiveShape | ParallelShape | ActivityShape | TimerShape
-    | CallShape,
+    StartShape | EndShape | ExclusiveShape | ParallelShape | ActivityShape | TimerShape | CallShape,
     Field(discriminator="type"),
 ]
-KINDS = {
+KINDS: dict[str, type[BaseModel]] = {
     "start": StartShape,
     "end": EndShape,
     "exclusive": ExclusiveShape,

@@ -15,8 +15,11 @@ from streams.forms.source import Source
 
 _ACTIVITY_KEYS = frozenset(ActivityShape.model_fields) | {"id", "next"}
 _FLOW_KEYS = {
-    "from": "source", "source_id": "source", "to": "target", "target_id": "target", "when":
-    "condition",
+    "from": "source",
+    "source_id": "source",
+    "to": "target",
+    "target_id": "target",
+    "when": "condition",
 }
 
 
@@ -165,6 +168,8 @@ def _retry(value: Any) -> Any:
         fixed = value["fixed"]
         delay = fixed.get("delay", 0)
         return {
-            "max_attempts": fixed.get("attempts", 0), "initial_delay": delay, "max_delay": delay,
+            "max_attempts": fixed.get("attempts", 0),
+            "initial_delay": delay,
+            "max_delay": delay,
         }
     return value

@@ -54,7 +54,7 @@ def plain_definition(definition: Definition) -> dict[str, Any]:
 
 def _given(**fields: Any) -> dict[str, Any]:
     """Keep the fields that say something."""
-    return {k: v for k, v in fields.items() if v is not None and v != "" and v != {} and v != []}
+    return {k: v for k, v in fields.items() if v is not None and v not in ("", {}, [])}
 
 
 def _seconds(milliseconds: int) -> float | int | None:

@@ -68,7 +68,7 @@ class DefinitionBook:
         try:
             envelope, body = decode(value)
         except DecodeError as error:
-            log.error("unreadable definition record", partition=partition, error=str(error))
+            log.exception("unreadable definition record", partition=partition, error=str(error))
             return
         if not isinstance(body, DefinitionRecord):
             return

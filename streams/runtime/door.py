@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from schemas.commands import PublishDefinition
 from schemas.envelope import Envelope
 from schemas.errors import CATALOGUE
@@ -22,7 +24,7 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
     TELEMETRY: frozenset({"Reading"}),
 }
 _STARTS: Final = frozenset({"RunInstance", "CreateInstance", "PublishDefinition"})
-_AGGREGATE: Final = {PublishDefinition: "definition"}
+_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {PublishDefinition: "definition"}
 _COMMAND_ID_LENGTH_MAX = 256
 
 
@@ -50,16 +52,14 @@ class Door:
                 return token, number
         return "", -1
 
-    def check(self, item: Item, now: int) -> Rejected | None:
+    def check(self, item: Item) -> Rejected | None:
         """Return why the message may not pass, or None."""
         message = item.message
         assert message is not None
         envelope, body = message
         kind = MESSAGES[type(body)]
         if kind not in _ALLOWED[item.source]:
-            return Rejected(
-                "UnsupportedOperation", f"{kind} may not be written to {item.source}"
-            )
+            return Rejected("UnsupportedOperation", f"{kind} may not be written to {item.source}")
         if not envelope.id or len(envelope.id) > _COMMAND_ID_LENGTH_MAX:
             return Rejected(
                 "MissingParameter",
@@ -90,8 +90,7 @@ class Door:
             return Rejected(
                 "wrong_partition",
                 f"the record's key must be {routing_key(tenant, envelope.aggregate_id)!r}, the "
-                f"routing key of {envelope.aggregate_id!r}; "
-                + CATALOGUE["wrong_partition"],
+                f"routing key of {envelope.aggregate_id!r}; " + CATALOGUE["wrong_partition"],
             )
         if envelope.reply_to and not self.reply_address(envelope)[0]:
             return Rejected(
@@ -104,5 +103,3 @@ class Door:
                 "(command_bytes_max): pass large data by reference",
             )
         return None
-
-

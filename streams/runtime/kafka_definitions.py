@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from streams.runtime.definition_tail import DefinitionBook, wanted
 from streams.runtime.inbox import Item
 from topics.names import Names
+from topics.reading import read
 
 log = structlog.get_logger(__name__)
 _WAIT_SECONDS = 2.0
@@ -76,7 +77,7 @@ class KafkaDefinitionTail:
     def _ends(self) -> dict[int, int]:
         """Return the end of each partition, as a read-committed reader will reach it."""
         places = {
-            TopicPartition(self._topic, partition): OffsetSpec.latest()
+            TopicPartition(self._topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
             for partition in range(self._partitions)
         }
         answers = self._admin.list_offsets(
@@ -88,13 +89,13 @@ class KafkaDefinitionTail:
         places = [TopicPartition(self._topic, p, 0) for p in range(self._partitions)]
         self._consumer.assign(places)
         while not self._stop.is_set():
-            for message in self._consumer.consume(500, 0.1):
-                partition, error = message.partition(), message.error()
-                if error is None:
-                    self.book.add(partition, message.value())
-                    self._reached[partition] = message.offset() + 1
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    self._reached[partition] = message.offset()
+            records, reported = read(self._consumer, 500, 0.1)
+            for record in records:
+                self.book.add(record.partition, record.value)
+                self._reached[record.partition] = record.offset + 1
+            for one in reported:
+                if one.error.code() == KafkaError._PARTITION_EOF:
+                    self._reached[one.partition] = one.offset
                 else:
-                    log.warning("reading definitions", error=error.str())
+                    log.warning("reading definitions", error=one.error.str())
         self._consumer.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import (
@@ -24,6 +25,7 @@ from confluent_kafka import (
 
 from streams.runtime.ports import AbortedError, ChangelogSpan, FencedError, Out, Record
 from topics.names import Names
+from topics.reading import read
 
 _READ_CHUNK = 10_000
 _COMMIT_TIMEOUT = 30.0
@@ -143,7 +145,12 @@ class KafkaLog:
             while True:
                 try:
                     produce(
-                        topic, value, key, partition, callback, **extra  # type: ignore[arg-type]
+                        topic,
+                        value,
+                        key,
+                        partition,
+                        callback,
+                        **extra,  # type: ignore[arg-type]
                     )
                     break
                 except BufferError:
@@ -245,24 +252,17 @@ class KafkaLog:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        try:
+        with suppress(KafkaException):  # None was open, or a newer owner has settled it.
             await self._run(producer.abort_transaction, 2.0)
-        except KafkaException:
-            pass  # No transaction was open, or a newer owner has settled it.
 
 
 def _read_chunk(consumer: Consumer) -> tuple[list[Record], bool]:
     """Read what is there, at most a chunk; tell whether the end was reached."""
-    records: list[Record] = []
-    for message in consumer.consume(_READ_CHUNK, 0.2):
-        error = message.error()
-        if error is None:
-            _kind, timestamp = message.timestamp()
-            records.append(Record(message.offset(), timestamp, message.key(), message.value()))
-        elif error.code() == KafkaError._PARTITION_EOF:
+    found, reported = read(consumer, _READ_CHUNK, 0.2)
+    records = [Record(item.offset, item.timestamp, item.key, item.value) for item in found]
+    for one in reported:
+        if one.error.code() == KafkaError._PARTITION_EOF:
             return records, True
-        elif not error.retriable():
-            raise KafkaException(error)
+        if not one.error.retriable():
+            raise KafkaException(one.error)
     return records, False
-
-

@@ -62,7 +62,10 @@ class Outbox:
         subject = ("ce_subject", slot.id.encode())
         time = ("ce_time", self._time_header(place.now))
         topic, partition, sequence, position = (
-            self._names.events, self._partition, place.sequence, place.position,
+            self._names.events,
+            self._partition,
+            place.sequence,
+            place.position,
         )
         for body in bodies:
             sequence += 1
@@ -70,9 +73,7 @@ class Outbox:
             kind = MESSAGES[type(body)]
             name, value = encode_event(stamp, kind, sequence, position, body)
             own = [("ce_id", name.encode()), ("ce_type", kind.encode()), subject, time]
-            self.records.append(
-                Out(topic, partition, key, value, [*self._headers_fixed, *own])
-            )
+            self.records.append(Out(topic, partition, key, value, [*self._headers_fixed, *own]))
         self.written += len(bodies)
 
     def _time_header(self, time: int) -> bytes:
@@ -83,7 +84,9 @@ class Outbox:
             self._headers_time = (time, text)
         return text
 
-    def task(self, slot: Slot, incarnation: str, effect: DispatchActivity, now: int, cause: Context) -> None:
+    def task(
+        self, slot: Slot, incarnation: str, effect: DispatchActivity, now: int, cause: Context
+    ) -> None:
         """Put a task on its queue.
 
         Tasks need no order, and each partition that a transaction touches costs it a
@@ -108,7 +111,17 @@ class Outbox:
         """Tell workers that a task is no longer wanted."""
         name = task_id(slot.id, incarnation, body.activity)
         envelope = Envelope(
-            name, "ActivityCancellation", now, "instance", slot.id, incarnation, -1, 0, "", "", cause
+            name,
+            "ActivityCancellation",
+            now,
+            "instance",
+            slot.id,
+            incarnation,
+            -1,
+            0,
+            "",
+            "",
+            cause,
         )
         self.records.append(Out(self._names.control, -1, name.encode(), encode(envelope, body)))
 
@@ -143,7 +156,9 @@ class Outbox:
             Out(self._names.device_state, self._partition, key, encode(envelope, body))
         )
 
-    def reply(self, command: Envelope, body: Reply, partition: int, now: int, cause: Context) -> None:
+    def reply(
+        self, command: Envelope, body: Reply, partition: int, now: int, cause: Context
+    ) -> None:
         """Answer a command, or note a rejection that nobody asked about."""
         envelope = Envelope(
             f"{command.id}/reply",
@@ -173,7 +188,12 @@ class Outbox:
 
 
 def internal_envelope(
-    sender: Slot, incarnation: str, sequence: int, number: int, effect: SendCommand, now: int,
+    sender: Slot,
+    incarnation: str,
+    sequence: int,
+    number: int,
+    effect: SendCommand,
+    now: int,
     cause: Context,
 ) -> Envelope:
     """Return the envelope of a command that an aggregate sends."""
@@ -181,6 +201,15 @@ def internal_envelope(
     kind = MESSAGES[type(effect.body)]
     incarnation_wanted = "" if isinstance(effect.body, Continue) else effect.incarnation
     return Envelope(
-        name, kind, now, effect.aggregate_type, effect.aggregate_id, incarnation_wanted, -1, 0,
-        "", "", cause,
+        name,
+        kind,
+        now,
+        effect.aggregate_type,
+        effect.aggregate_id,
+        incarnation_wanted,
+        -1,
+        0,
+        "",
+        "",
+        cause,
     )

@@ -19,9 +19,7 @@ from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope, caused_by
 from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
-from schemas.ids import base32, root_of, routing_key
-from schemas.partition import partition_of
-from schemas.registry import MESSAGES
+from schemas.ids import base32, root_of
 from schemas.replies import Reply
 from schemas.telemetry import DeviceState
 from streams.domain.protocol import (
@@ -115,7 +113,7 @@ class Processor:
             return
         envelope, body = item.message
         cause = Cause(envelope, item.source, item, caused_by(envelope))
-        refusal = self._door.check(item, self.now)
+        refusal = self._door.check(item)
         if refusal is not None:
             self._reject(cause, refusal, None)
             if refusal.code in {"wrong_partition", "Serialization"}:
@@ -177,8 +175,13 @@ class Processor:
         )
 
     def _accept(
-        self, aggregate: Aggregate, slot: Slot, body: msgspec.Struct, outcome: Accepted,
-        cause: Cause, known: bytes,
+        self,
+        aggregate: Aggregate,
+        slot: Slot,
+        body: msgspec.Struct,
+        outcome: Accepted,
+        cause: Cause,
+        known: bytes,
     ) -> None:
         before = 0 if slot.state is None else aggregate.sequence(slot.state)
         if cause.source == TIMER and not outcome.events and not outcome.effects:
@@ -196,7 +199,12 @@ class Processor:
             self._reply(cause, slot, before + len(outcome.events), outcome.result)
 
     def _events(
-        self, aggregate: Aggregate, slot: Slot, events: list[Any], before: int, incarnation: str,
+        self,
+        aggregate: Aggregate,
+        slot: Slot,
+        events: list[Any],
+        before: int,
+        incarnation: str,
         context: Context,
     ) -> None:
         if events:
@@ -267,8 +275,13 @@ class Processor:
             return
         incarnation = "" if slot.state is None else slot.aggregate.incarnation(slot.state)
         body = Reply(
-            token, True, "", "", f"{self._partition}:{self.number}", sequence, incarnation,
-            self._lag, result,
+            token,
+            accepted=True,
+            position=f"{self._partition}:{self.number}",
+            sequence=sequence,
+            incarnation=incarnation,
+            lag=self._lag,
+            result=result,
         )
         self.out.reply(cause.envelope, body, int(partition), self.now, cause.context)
 
@@ -279,14 +292,18 @@ class Processor:
             sequence = slot.aggregate.sequence(slot.state)
             incarnation = slot.aggregate.incarnation(slot.state)
         body = Reply(
-            token, False, refusal.code, refusal.message, f"{self._partition}:{self.number}",
-            sequence, incarnation, self._lag,
+            token,
+            accepted=False,
+            code=refusal.code,
+            message=refusal.message,
+            position=f"{self._partition}:{self.number}",
+            sequence=sequence,
+            incarnation=incarnation,
+            lag=self._lag,
         )
         self.out.reply(cause.envelope, body, partition, self.now, cause.context)
 
-    def _child_refused(
-        self, slot: Slot, body: StartChild, refusal: Rejected, cause: Cause
-    ) -> None:
+    def _child_refused(self, slot: Slot, body: StartChild, refusal: Rejected, cause: Cause) -> None:
         """Tell the parent that its child will not come."""
         answer = FailCall(body.parent_call, refusal.code, refusal.message)
         effect = SendCommand("instance", body.parent_id, body.parent_incarnation, answer)
@@ -339,9 +356,7 @@ class Processor:
         """Write the last state of every device that this batch heard of."""
         for slot, context in self.devices.values():
             state = slot.state
-            body = DeviceState(
-                state.metrics, state.device_time, state.arrival_time, state.readings
-            )
+            body = DeviceState(state.metrics, state.device_time, state.arrival_time, state.readings)
             self.out.device_state(slot, body, self.now, context)
 
 

@@ -201,9 +201,7 @@ class Shard:
         records.append(Out(state_topic, partition, POSITION_KEY, encode_record(position)))
         offset = await self._log.transact(records)
         cluster, topic_id = self._log.identity()
-        self._store.write(
-            changes, Meta(cluster, topic_id, offset, position.batch, position.now)
-        )
+        self._store.write(changes, Meta(cluster, topic_id, offset, position.batch, position.now))
         overlay.commit()
         for change in forgotten:
             self._cache.drop(change.key)

@@ -94,7 +94,13 @@ class Overlay:
         cached = self._cache.get(key)
         if cached is not None:
             return Slot(
-                aggregate, key, tenant, aggregate_id, cached.state, cached.book, cached.due,
+                aggregate,
+                key,
+                tenant,
+                aggregate_id,
+                cached.state,
+                cached.book,
+                cached.due,
                 cached.expires,
             )
         data = self._store.get(key)
@@ -103,7 +109,13 @@ class Overlay:
         record = decode_state(data)
         state = decode_domain(aggregate, record)
         return Slot(
-            aggregate, key, tenant, aggregate_id, state, record.book, record.next_due,
+            aggregate,
+            key,
+            tenant,
+            aggregate_id,
+            state,
+            record.book,
+            record.next_due,
             record.expires,
         )
 

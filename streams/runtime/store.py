@@ -10,10 +10,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from rocksdict import AccessType, Cache, Options, Rdict, ReadOptions, WriteBatch
-from rocksdict import BlockBasedOptions, WriteBufferManager
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+)
 
 from streams.runtime.records import StateRecord, decode_state
 
@@ -38,12 +47,12 @@ class Memory:
     def __init__(self, cache_bytes: int = 64 << 20, write_bytes: int = 64 << 20) -> None:
         """Set the two budgets, in bytes."""
         self.cache = Cache(cache_bytes)
-        self.buffers = WriteBufferManager(write_bytes, False)
+        self.buffers = WriteBufferManager(write_bytes, allow_stall=False)
 
     def options(self) -> Options:
         """Return RocksDB options that share the budgets."""
         options = Options(raw_mode=True)
-        options.create_if_missing(True)
+        options.create_if_missing(create_if_missing=True)
         options.set_write_buffer_size(16 << 20)
         options.set_max_background_jobs(2)
         options.set_max_open_files(256)
@@ -51,7 +60,7 @@ class Memory:
         table = BlockBasedOptions()
         table.set_block_cache(self.cache)
         table.set_cache_index_and_filter_blocks(True)
-        table.set_bloom_filter(10, False)
+        table.set_bloom_filter(10, block_based=False)
         options.set_block_based_table_factory(table)
         return options
 
@@ -83,7 +92,9 @@ class Store:
 
     def _open(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        self._db = Rdict(str(self._path), self._memory.options(), access_type=AccessType.read_write())
+        self._db = Rdict(
+            str(self._path), self._memory.options(), access_type=AccessType.read_write()
+        )
 
     def wipe(self) -> None:
         """Forget everything: the store will be rebuilt from the changelog."""
@@ -143,15 +154,17 @@ class Store:
         """Iterate over all aggregates' records (store key, record)."""
         start = b"s" + prefix
         for key, value in self._db.items(from_key=start):
-            if not key.startswith(start):
+            raw: Any = key
+            if not raw.startswith(start):
                 return
-            yield key[1:], value
+            yield raw[1:], value
 
     def _until(self, index: bytes, now: int, limit: int) -> list[tuple[int, bytes]]:
         options = ReadOptions()
         options.set_iterate_upper_bound(_due_key(index, now + 1, b""))
-        found = []
-        for key in self._db.keys(from_key=index, read_opt=options):
+        found: list[tuple[int, bytes]] = []
+        keys: Iterator[Any] = iter(self._db.keys(from_key=index, read_opt=options))
+        for key in keys:
             found.append((int.from_bytes(key[1:9], "big"), key[9:]))
             if len(found) >= limit:
                 break

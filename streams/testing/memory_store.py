@@ -1,5 +1,6 @@
 """A store of memory with the shape of `streams.runtime.store.Store`; one contract test
-holds both."""
+holds both.
+"""
 
 from __future__ import annotations
 

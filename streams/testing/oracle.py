@@ -50,8 +50,12 @@ class Oracle:
             self._fault(envelope, f"sequence {envelope.sequence} after {before}")
         self._check_start(envelope, body)
         place = EventPlace(
-            envelope.aggregate_id, envelope.context.tenant, envelope.incarnation,
-            envelope.sequence, envelope.time, envelope.context.actor,
+            envelope.aggregate_id,
+            envelope.context.tenant,
+            envelope.incarnation,
+            envelope.sequence,
+            envelope.time,
+            envelope.context.actor,
         )
         self._states[key] = aggregate.evolve(state, body, place)
 

@@ -91,9 +91,7 @@ class SimulatedKafka:
         entries = self.log(out.topic, partition)
         offset = len(entries)
         headers = out.headers or []
-        entries.append(
-            Entry(offset, self.clock(), out.key, out.value, headers, transaction)
-        )
+        entries.append(Entry(offset, self.clock(), out.key, out.value, headers, transaction))
         if transaction is not None:
             self._open[transaction[0]][1].add((out.topic, partition))
         return offset

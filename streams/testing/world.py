@@ -209,8 +209,15 @@ class World:
     def disturb(self, aggregate_id: str) -> None:
         """Let an operator do something to an instance."""
         body = self.random.choice(
-            [SuspendInstance("why"), ResumeInstance(), RetryIncident(0), CancelInstance("enough"),
-             TerminateInstance("now"), ResumeInstance(), SuspendInstance()]
+            [
+                SuspendInstance("why"),
+                ResumeInstance(),
+                RetryIncident(0),
+                CancelInstance("enough"),
+                TerminateInstance("now"),
+                ResumeInstance(),
+                SuspendInstance(),
+            ]
         )
         self.command(aggregate_id, body)
 
@@ -255,8 +262,13 @@ class World:
         if failed:
             result = FailActivity(body.activity, body.attempt, "Boom", "it broke")
         envelope = Envelope(
-            f"{task.id}:{body.attempt}", public_type(result), self.now, "instance",
-            task.aggregate_id, task.incarnation, context=Context(tenant=task.context.tenant),
+            f"{task.id}:{body.attempt}",
+            public_type(result),
+            self.now,
+            "instance",
+            task.aggregate_id,
+            task.incarnation,
+            context=Context(tenant=task.context.tenant),
         )
         key = routing_key(task.context.tenant, task.aggregate_id).encode()
         self.kafka.append(Out(self.names.results, -1, key, encode(envelope, result)))
@@ -269,5 +281,3 @@ class World:
 def _read(source: str) -> Any:
     result = read_definition(source)
     return [str(p) for p in result] if isinstance(result, list) else result
-
-

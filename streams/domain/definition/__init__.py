@@ -1,0 +1,1 @@
+"""definition: see the README of the room."""

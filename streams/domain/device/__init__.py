@@ -1,0 +1,1 @@
+"""device: see the README of the room."""

@@ -1,0 +1,1 @@
+"""expressions: see the README of the room."""

@@ -6,6 +6,7 @@ when the program is compiled. CEL has no evaluation budget: sources are limited 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -98,7 +99,7 @@ class Program:
             return _plain(self._execute(context))
         except JsonError as error:
             raise ExpressionError(self.source, str(error), context) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library raises what it likes
             raise ExpressionError(self.source, _sentence(error), context) from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":
@@ -126,8 +127,10 @@ def warnings(source: str) -> list[str]:
     """Return what is no error but will surprise: integers mixed with doubles."""
     if _MIXED.search(_STRING.sub('""', source)):
         return [
-            f"`{source}` mixes an integer with a decimal number, which is a type error in CEL: "
-            "write 1.0 instead of 1, or double(x)"
+            (
+                f"`{source}` mixes an integer with a decimal number, which is a type error in CEL: "
+                "write 1.0 instead of 1, or double(x)"
+            )
         ]
     return []
 
@@ -143,7 +146,7 @@ def _compile(source: str) -> cel.Program:
         )
     try:
         return cel.compile(source)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the library raises what it likes
         raise CompileError(source, _sentence(error)) from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":
@@ -177,7 +180,7 @@ def _plain(value: Any) -> Any:
     if value is None or kind is bool or kind is str:
         return value
     if kind is float:
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             raise JsonError("the result is not a finite number")
         return value
     if kind is int:

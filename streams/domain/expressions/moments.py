@@ -17,7 +17,7 @@ _UNITS_MS: Final = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_0
 def duration_ms(value: Any) -> int:
     """Return milliseconds of an ISO 8601 duration or of a number of seconds; `ValueError`."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is no duration: write PT5M, or a number of seconds")
+        raise ValueError(f"{value!r} is no duration: write PT5M, or a number of seconds")  # noqa: TRY004
     result = _iso_ms(value) if isinstance(value, str) else _seconds_ms(value)
     if not 0 <= result <= DURATION_MS_MAX:
         raise ValueError(f"a duration lies between 0 and 100 years, {value!r} does not")
@@ -25,7 +25,7 @@ def duration_ms(value: Any) -> int:
 
 
 def _seconds_ms(value: float) -> int:
-    if value != value or abs(value) > DURATION_MS_MAX:
+    if not abs(value) <= DURATION_MS_MAX:
         raise ValueError(f"{value!r} is no number of seconds")
     return round(value * 1000)
 

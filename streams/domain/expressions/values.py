@@ -129,8 +129,7 @@ def _compile_text(text: str, declared: Mapping[str, str], programs: list[Program
         only = parts[0]
         return only.evaluate if isinstance(only, Program) else lambda _v, _e: only
     return lambda variables, extra: "".join(
-        part if isinstance(part, str) else _text(part.evaluate(variables, extra))
-        for part in parts
+        part if isinstance(part, str) else _text(part.evaluate(variables, extra)) for part in parts
     )
 
 

@@ -1,0 +1,1 @@
+"""instance: see the README of the room."""

@@ -10,9 +10,7 @@ from streams.domain.instance.work import Work
 from streams.domain.protocol import Accepted, Decision, Outcome
 
 
-def decide_started(
-    command: ReportActivityStarted, state: InstanceState, ctx: Decision
-) -> Outcome:
+def decide_started(command: ReportActivityStarted, state: InstanceState, ctx: Decision) -> Outcome:
     """Note the start: the start-to-close and heartbeat deadlines count from now."""
     activity = state.activities.get(command.activity)
     if activity is None or activity.attempt != command.attempt or activity.retry_at:
@@ -25,8 +23,13 @@ def decide_started(
     work = Work(state, ctx)
     work.emit(
         ActivityStarted(
-            command.activity, activity.node, command.attempt, command.worker,
-            command.started_at, close_by, beat_by,
+            command.activity,
+            activity.node,
+            command.attempt,
+            command.worker,
+            command.started_at,
+            close_by,
+            beat_by,
         )
     )
     return work.accepted()

@@ -33,8 +33,14 @@ def settle(work: Work, walked: Walked) -> None:
         enter(work, node, work.state.next_token)
     for trouble in walked.troubles:
         incident(
-            work, trouble.node, work.state.next_token, trouble.code, trouble.message,
-            trouble.expression, trouble.values, trouble.place,
+            work,
+            trouble.node,
+            work.state.next_token,
+            trouble.code,
+            trouble.message,
+            trouble.expression,
+            trouble.values,
+            trouble.place,
         )
     if walked.held:
         work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
@@ -50,8 +56,16 @@ def complete_if_done(work: Work) -> None:
         result = result_of(work)
     except (ExpressionError, JsonError) as error:
         source = error.source if isinstance(error, ExpressionError) else ""
-        incident(work, work.graph.start, state.next_token, "expression_failed",
-                 f"the workflow's result cannot be computed: {error}", source, b"null", RESULT)
+        incident(
+            work,
+            work.graph.start,
+            state.next_token,
+            "expression_failed",
+            f"the workflow's result cannot be computed: {error}",
+            source,
+            b"null",
+            RESULT,
+        )
         return
     work.emit(WorkflowCompleted(result))
     parent = state.parent

@@ -113,4 +113,3 @@ class InstanceAggregate:
 
 
 INSTANCE: Final = InstanceAggregate()
-

@@ -19,9 +19,7 @@ from streams.domain.net.model import Call
 from streams.domain.protocol import Accepted, Decision, Outcome
 
 
-def decide_complete_call(
-    command: CompleteCall, state: InstanceState, ctx: Decision
-) -> Outcome:
+def decide_complete_call(command: CompleteCall, state: InstanceState, ctx: Decision) -> Outcome:
     """The child completed: its result becomes the call's output."""
     call = state.calls.get(command.call)
     if call is None:

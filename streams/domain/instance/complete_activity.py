@@ -20,9 +20,7 @@ from streams.domain.net.model import Activity
 from streams.domain.protocol import Decision, Outcome, Rejected
 
 
-def decide_complete(
-    command: CompleteActivity, state: InstanceState, ctx: Decision
-) -> Outcome:
+def decide_complete(command: CompleteActivity, state: InstanceState, ctx: Decision) -> Outcome:
     """The first completion of any attempt wins while the activity is open."""
     activity = state.activities.get(command.activity)
     if activity is None:
@@ -32,8 +30,13 @@ def decide_complete(
         output = parse(command.output)
     except JsonError as error:
         fail(
-            work, command.activity, activity, "Serialization",
-            f"the worker's output is {error}", retryable=False, worker=command.worker,
+            work,
+            command.activity,
+            activity,
+            "Serialization",
+            f"the worker's output is {error}",
+            retryable=False,
+            worker=command.worker,
         )
         return work.accepted()
     _complete(work, command, activity, output)
@@ -57,8 +60,14 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
 
     def cause(moves: Moves) -> ActivityCompleted:
         return ActivityCompleted(
-            command.activity, node, activity.kind, command.attempt, canonical(output),
-            command.worker, command.started_at, moves,
+            command.activity,
+            node,
+            activity.kind,
+            command.attempt,
+            canonical(output),
+            command.worker,
+            command.started_at,
+            moves,
         )
 
     refusal = too_large({**work.state.variables, **writes}, work.ctx)

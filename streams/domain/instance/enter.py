@@ -28,7 +28,12 @@ def enter(work: Work, node: str, token: int) -> None:
             _call(work, node, kind, token)
     except ExpressionError as error:
         incident(
-            work, node, token, "expression_failed", str(error), error.source,
+            work,
+            node,
+            token,
+            "expression_failed",
+            str(error),
+            error.source,
             canonical(error.values),
         )
     except (ValueError, JsonError) as error:
@@ -36,8 +41,14 @@ def enter(work: Work, node: str, token: int) -> None:
 
 
 def incident(
-    work: Work, node: str, token: int, code: str, message: str, expression: str = "",
-    values: bytes = b"null", place: str = "",
+    work: Work,
+    node: str,
+    token: int,
+    code: str,
+    message: str,
+    expression: str = "",
+    values: bytes = b"null",
+    place: str = "",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
     work.emit(
@@ -50,7 +61,10 @@ def incident(
 def _activity(work: Work, node: str, kind: Activity, token: int) -> None:
     if not work.ctx.definitions.queue_exists(kind.queue):
         incident(
-            work, node, token, "queue_missing",
+            work,
+            node,
+            token,
+            "queue_missing",
             f"queue {kind.queue!r} has no topic: run `tidemill topics apply --queue "
             f"{kind.queue}`, then retry this incident",
         )
@@ -72,14 +86,32 @@ def schedule(
     close_by = now + kind.start_to_close_ms if kind.start_to_close_ms and not late else 0
     work.emit(
         ActivityScheduled(
-            activity, node, kind.activity_type, kind.queue, token, attempt, given, start_by,
-            close_by, kind.heartbeat_ms, kind.start_to_close_ms,
+            activity,
+            node,
+            kind.activity_type,
+            kind.queue,
+            token,
+            attempt,
+            given,
+            start_by,
+            close_by,
+            kind.heartbeat_ms,
+            kind.start_to_close_ms,
         )
     )
     state = work.state
     task = ActivityTask(
-        activity, node, kind.activity_type, attempt, given, state.definition_id,
-        state.definition_version, kind.start_to_close_ms, kind.heartbeat_ms, start_by, late,
+        activity,
+        node,
+        kind.activity_type,
+        attempt,
+        given,
+        state.definition_id,
+        state.definition_version,
+        kind.start_to_close_ms,
+        kind.heartbeat_ms,
+        start_by,
+        late,
         _readable(work, kind) if kind.reads else b"{}",
     )
     work.effects.append(DispatchActivity(kind.queue, task))

@@ -62,8 +62,15 @@ def _errors(state: InstanceState, text: str) -> list[str]:
 
 def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> InstanceState:
     return InstanceState(
-        s.CREATED, at.sequence, at.incarnation, event.definition_id, event.definition_version,
-        event.variables, created_at=at.time, created_by=at.actor, parent=event.parent,
+        s.CREATED,
+        at.sequence,
+        at.incarnation,
+        event.definition_id,
+        event.definition_version,
+        event.variables,
+        created_at=at.time,
+        created_by=at.actor,
+        parent=event.parent,
     )
 
 
@@ -71,8 +78,23 @@ def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> 
     if state.status == s.CREATED and state.sequence:
         return _moved(state, event.moves, at, status=s.RUNNING)
     fresh = InstanceState(
-        s.RUNNING, at.sequence, at.incarnation, event.definition_id, event.definition_version,
-        event.variables, {}, 1, {}, {}, {}, {}, event.moves.path, [], at.time, at.actor, 0,
+        s.RUNNING,
+        at.sequence,
+        at.incarnation,
+        event.definition_id,
+        event.definition_version,
+        event.variables,
+        {},
+        1,
+        {},
+        {},
+        {},
+        {},
+        event.moves.path,
+        [],
+        at.time,
+        at.actor,
+        0,
         event.parent,
     )
     if event.moves.produced or event.moves.writes:
@@ -91,8 +113,16 @@ def _resumed(state: InstanceState, event: e.WorkflowResumed, at: EventPlace) -> 
 
 def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> InstanceState:
     return replace(
-        state, sequence=at.sequence, status=status, ended_at=at.time, tokens={}, activities={},
-        timers={}, calls={}, incidents={}, reason=reason,
+        state,
+        sequence=at.sequence,
+        status=status,
+        ended_at=at.time,
+        tokens={},
+        activities={},
+        timers={},
+        calls={},
+        incidents={},
+        reason=reason,
     )
 
 
@@ -109,18 +139,26 @@ def _cancelled(state: InstanceState, event: e.WorkflowCancelled, at: EventPlace)
     return _ended(state, at, s.CANCELLED, event.reason)
 
 
-def _terminated(
-    state: InstanceState, event: e.WorkflowTerminated, at: EventPlace
-) -> InstanceState:
+def _terminated(state: InstanceState, event: e.WorkflowTerminated, at: EventPlace) -> InstanceState:
     return _ended(state, at, s.TERMINATED, event.reason)
 
 
 def _scheduled(state: InstanceState, event: e.ActivityScheduled, at: EventPlace) -> InstanceState:
     former = state.activities.get(event.activity)
     opened = s.OpenActivity(
-        event.activity_id, event.token, event.activity_type, event.queue, event.attempt,
-        event.input, event.start_by, event.close_by, 0, 0, event.close_ms, event.heartbeat_ms,
-        False, [] if former is None else former.attempts,  # noqa: FBT003 - a field
+        event.activity_id,
+        event.token,
+        event.activity_type,
+        event.queue,
+        event.attempt,
+        event.input,
+        event.start_by,
+        event.close_by,
+        0,
+        0,
+        event.close_ms,
+        event.heartbeat_ms,
+        attempts=[] if former is None else former.attempts,
     )
     activities = state.activities.copy()
     activities[event.activity] = opened
@@ -159,7 +197,12 @@ def _activity_failed(
         return _moved(state, event.moves, at, activities=rest, errors=errors)
     attempt = s.Attempt(event.attempt, event.code, event.message, event.worker, at.time)
     opened = replace(
-        former, start_by=0, close_by=0, beat_by=0, retry_at=event.retry_at, started=False,
+        former,
+        start_by=0,
+        close_by=0,
+        beat_by=0,
+        retry_at=event.retry_at,
+        started=False,
         attempts=[*former.attempts, attempt][-20:],
     )
     activities = {**state.activities, event.activity: opened}
@@ -185,9 +228,7 @@ def _timer_scheduled(
 def _call_started(state: InstanceState, event: e.CallStarted, at: EventPlace) -> InstanceState:
     call = s.OpenCall(event.node, event.token, event.child_id)
     place = _placed(state, event.token, event.node)
-    return replace(
-        state, sequence=at.sequence, calls={**state.calls, at.sequence: call}, **place
-    )
+    return replace(state, sequence=at.sequence, calls={**state.calls, at.sequence: call}, **place)
 
 
 def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) -> InstanceState:
@@ -212,8 +253,7 @@ def _error_occurred(state: InstanceState, event: e.ErrorOccurred, at: EventPlace
         if len(calls) != len(state.calls):
             changes["calls"] = calls
         activities = {
-            k: activity for k, activity in state.activities.items()
-            if activity.token != event.token
+            k: activity for k, activity in state.activities.items() if activity.token != event.token
         }
         if len(activities) != len(state.activities):
             changes["activities"] = activities
@@ -224,9 +264,7 @@ def _error_occurred(state: InstanceState, event: e.ErrorOccurred, at: EventPlace
 def _incident_resolved(
     state: InstanceState, event: e.IncidentResolved, at: EventPlace
 ) -> InstanceState:
-    return replace(
-        state, sequence=at.sequence, incidents=_without(state.incidents, event.incident)
-    )
+    return replace(state, sequence=at.sequence, incidents=_without(state.incidents, event.incident))
 
 
 APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {

@@ -22,16 +22,30 @@ def decide_fail(command: FailActivity, state: InstanceState, ctx: Decision) -> O
         )
     work = Work(state, ctx)
     fail(
-        work, command.activity, activity, command.code, command.message,
-        retryable=command.retryable, worker=command.worker, started_at=command.started_at,
+        work,
+        command.activity,
+        activity,
+        command.code,
+        command.message,
+        retryable=command.retryable,
+        worker=command.worker,
+        started_at=command.started_at,
         details=command.details,
     )
     return work.accepted()
 
 
 def fail(
-    work: Work, key: int, activity: OpenActivity, code: str, message: str, *, retryable: bool,
-    worker: str = "", started_at: int = 0, details: bytes = b"null",
+    work: Work,
+    key: int,
+    activity: OpenActivity,
+    code: str,
+    message: str,
+    *,
+    retryable: bool,
+    worker: str = "",
+    started_at: int = 0,
+    details: bytes = b"null",
 ) -> None:
     """End an attempt with an error, and do what the node's retry says."""
     retry = retry_of(work, activity)
@@ -43,8 +57,17 @@ def fail(
     moves = Moves() if again_at else Moves([activity.token])
     work.emit(
         ActivityFailed(
-            key, activity.node, activity.kind, activity.attempt, code, message, again_at,
-            worker, started_at, details, moves,
+            key,
+            activity.node,
+            activity.kind,
+            activity.attempt,
+            code,
+            message,
+            again_at,
+            worker,
+            started_at,
+            details,
+            moves,
         )
     )
     if not again_at:

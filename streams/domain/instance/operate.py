@@ -179,4 +179,3 @@ def _result(variables: dict[str, bytes], path: str) -> object:
     for name in rest:
         value = value.get(name) if isinstance(value, dict) else None
     return value
-

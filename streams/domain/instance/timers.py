@@ -30,9 +30,7 @@ def moments(state: InstanceState, beats: dict[int, int]) -> Iterator[Moment]:
         yield from _activity_moments(key, activity, beats)
 
 
-def _activity_moments(
-    key: int, activity: OpenActivity, beats: dict[int, int]
-) -> Iterator[Moment]:
+def _activity_moments(key: int, activity: OpenActivity, beats: dict[int, int]) -> Iterator[Moment]:
     if activity.retry_at:
         yield activity.retry_at, RETRY, key
         return

@@ -26,7 +26,7 @@ class Work:
     def __init__(self, state: InstanceState | None, ctx: Decision) -> None:
         """Start from the state before; None for an instance that begins."""
         self.ctx = ctx
-        self.state: InstanceState = state  # type: ignore[assignment] - the first event makes it
+        self.state: InstanceState = state  # type: ignore[assignment]
         self.events: list[msgspec.Struct] = []
         self.effects: list[Effect] = []
         self.steps = 0
@@ -92,5 +92,3 @@ class Work:
     def accepted(self, result: bytes = b"null") -> Accepted:
         """Return what was decided."""
         return Accepted(self.events, self.effects, self.state, result)
-
-

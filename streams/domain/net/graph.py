@@ -34,8 +34,19 @@ class Graph:
     """The compiled form of one definition version; never changes."""
 
     __slots__ = (
-        "calls", "dates", "default_variables", "definition", "durations", "incoming", "inputs",
-        "joins", "nodes", "outgoing", "outputs", "results", "start",
+        "calls",
+        "dates",
+        "default_variables",
+        "definition",
+        "durations",
+        "incoming",
+        "inputs",
+        "joins",
+        "nodes",
+        "outgoing",
+        "outputs",
+        "results",
+        "start",
     )
 
     def __init__(self, definition: Definition) -> None:
@@ -99,9 +110,7 @@ class Graph:
             )
         elif isinstance(kind, Timer):
             if kind.duration is not None:
-                self.durations[node.id] = self._value(
-                    kind.duration, f"node {node.id}: duration"
-                )
+                self.durations[node.id] = self._value(kind.duration, f"node {node.id}: duration")
             if kind.date is not None:
                 self.dates[node.id] = self._value(kind.date, f"node {node.id}: date")
         if isinstance(kind, Activity | Call | Timer) and kind.output:

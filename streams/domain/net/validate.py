@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -152,31 +152,33 @@ def _choice(node: Node, outgoing: list[Flow]) -> Problems:
 
 def _values(definition: Definition) -> Problems:
     found: Problems = []
+    for where, expression in _expressions(definition):
+        try:
+            compile_value(expression, definition.variables)
+        except CompileError as error:
+            found.append(StructureProblem(where, str(error)))
+    for node in definition.nodes.values():
+        if isinstance(node.kind, Timer):
+            found.extend(_moment(("nodes", node.id), node.kind))
+    return found
 
-    def check(where: tuple[str | int, ...], expression: Expression | None) -> None:
-        if expression is not None:
-            try:
-                compile_value(expression, definition.variables)
-            except CompileError as error:
-                found.append(StructureProblem(where, str(error)))
 
+def _expressions(definition: Definition) -> Iterator[tuple[tuple[str | int, ...], Expression]]:
+    """Iterate over all mappings, each with its path in the source."""
     for name, expression in definition.result.items():
-        check(("result", name), expression)
+        yield ("result", name), expression
     for node in definition.nodes.values():
         kind, where = node.kind, ("nodes", node.id)
+        single: dict[str, Expression | None] = {}
         if isinstance(kind, Activity):
-            check((*where, "input"), kind.input)
-        if isinstance(kind, Timer):
-            found.extend(_moment(where, kind))
-            check((*where, "duration"), kind.duration)
-            check((*where, "date"), kind.date)
-        if isinstance(kind, Call):
-            for name, expression in kind.input.items():
-                check((*where, "input", name), expression)
+            single = {"input": kind.input}
+        elif isinstance(kind, Timer):
+            single = {"duration": kind.duration, "date": kind.date}
+        elif isinstance(kind, Call):
+            yield from (((*where, "input", name), given) for name, given in kind.input.items())
+        yield from (((*where, name), one) for name, one in single.items() if one is not None)
         if isinstance(kind, Activity | Timer | Call):
-            for path, expression in kind.output.items():
-                check((*where, "output", path), expression)
-    return found
+            yield from (((*where, "output", path), value) for path, value in kind.output.items())
 
 
 def _moment(where: tuple[str | int, ...], kind: Timer) -> Problems:

@@ -1,6 +1,7 @@
 """The broker that tests and demo run on, of both kinds."""
 
 import asyncio
+import gc
 import shutil
 import sys
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_tls_with_client_certificates_lets_in_who_has_one_of_the_ca(tmp_path, ki
         with pytest.raises((aiomqtt.MqttError, OSError)):
             echo(settings.model_copy(update=update | {"connect_timeout": 1.0}))
     broker.stop()
+    gc.collect()
 
 
 def test_a_broker_that_cannot_start_says_why(tmp_path, kind, monkeypatch):

@@ -1,0 +1,1 @@
+"""Workers: activities in Python."""

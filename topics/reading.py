@@ -1,0 +1,47 @@
+"""Reading what a confluent consumer has, without waiting longer than needed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError
+
+
+class Consumed(NamedTuple):
+    """A record."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds since 1970."""
+    key: bytes | None
+    value: bytes | None
+
+
+class Reported(NamedTuple):
+    """An error, or the end of a partition, as librdkafka reports it."""
+
+    partition: int
+    """-1 where it belongs to none."""
+    offset: int
+    error: KafkaError
+
+
+def read(consumer: Consumer, limit: int, timeout: float) -> tuple[list[Consumed], list[Reported]]:
+    """Return at most `limit` records, and what else was reported.
+
+    Waits `timeout` seconds for the first only: `consume(limit, timeout)` would wait for all.
+    """
+    first = consumer.poll(timeout)
+    if first is None:
+        return [], []
+    records, reported = [], []
+    for message in [first, *consumer.consume(limit - 1, 0)] if limit > 1 else [first]:
+        error, partition, offset = message.error(), message.partition(), message.offset()
+        where = (-1 if partition is None else partition, -1 if offset is None else offset)
+        if error is not None:
+            reported.append(Reported(*where, error))
+        else:
+            stamp = message.timestamp()[1]
+            records.append(Consumed(*where, stamp, message.key(), message.value()))
+    return records, reported
