@@ -52,11 +52,11 @@ class MqttSettings(BaseSettings):
         default=None, description="CA of the broker's certificate, PEM; empty: the system's."
     )
     prefix: str = Field(default="tidemill", description="First level(s) of all MQTT topics.")
-    qos_in: Literal[0, 1] = Field(
-        default=1, description="QoS of subscriptions; with 0 readings can be lost."
+    qos_in: int = Field(
+        ge=0, le=1, default=1, description="QoS of subscriptions; with 0 readings can be lost."
     )
-    qos_out: Literal[0, 1] = Field(
-        default=1, description="QoS of commands and queries; with 0 they can be lost."
+    qos_out: int = Field(
+        ge=0, le=1, default=1, description="QoS of commands and queries; with 0 they can be lost."
     )
     keep_alive: int = Field(default=30, ge=1, description="Seconds between signs of life.")
     persistent_session: bool = Field(
