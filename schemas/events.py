@@ -133,6 +133,7 @@ class ActivityStarted(msgspec.Struct, frozen=True, gc=False):
     started_at: int
     close_by: int = 0
     beat_by: int = 0
+    heartbeat_ms: int = 0
 
 
 class ActivityCompleted(msgspec.Struct, frozen=True, gc=False):

@@ -40,6 +40,8 @@ class ReportActivityStarted(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     worker: str = ""
     started_at: int = 0
+    heartbeat_ms: int = 0
+    """The worker will be heard of this often, where the definition asks for no heartbeat."""
 
 
 class HeartbeatActivity(msgspec.Struct, frozen=True, gc=False):

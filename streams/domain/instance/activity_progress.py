@@ -15,11 +15,13 @@ def decide_started(command: ReportActivityStarted, state: InstanceState, ctx: De
     activity = state.activities.get(command.activity)
     if activity is None or activity.attempt != command.attempt or activity.retry_at:
         return closed(command.activity, state)
-    if activity.started:
+    promised = command.heartbeat_ms and not activity.heartbeat_ms
+    if activity.started and not promised:
         return Accepted([], [], state, beat=command.activity)
     now = ctx.now
     close_by = activity.close_by or (now + activity.close_ms if activity.close_ms else 0)
-    beat_by = now + activity.heartbeat_ms if activity.heartbeat_ms else 0
+    beat_ms = activity.heartbeat_ms or command.heartbeat_ms
+    beat_by = now + beat_ms if beat_ms else 0
     work = Work(state, ctx)
     work.emit(
         ActivityStarted(
@@ -30,6 +32,7 @@ def decide_started(command: ReportActivityStarted, state: InstanceState, ctx: De
             command.started_at,
             close_by,
             beat_by,
+            beat_ms,
         )
     )
     return work.accepted()

@@ -173,7 +173,12 @@ def _activity_started(
     if former is None:
         return replace(state, sequence=at.sequence)
     opened = replace(
-        former, start_by=0, close_by=event.close_by, beat_by=event.beat_by, started=True
+        former,
+        start_by=0,
+        close_by=event.close_by,
+        beat_by=event.beat_by,
+        heartbeat_ms=event.heartbeat_ms,
+        started=True,
     )
     return replace(
         state, sequence=at.sequence, activities={**state.activities, event.activity: opened}
