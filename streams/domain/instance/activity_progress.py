@@ -41,6 +41,6 @@ def decide_started(command: ReportActivityStarted, state: InstanceState, ctx: De
 def decide_heartbeat(command: HeartbeatActivity, state: InstanceState, _: Decision) -> Outcome:
     """Note the heartbeat in the book: no event."""
     activity = state.activities.get(command.activity)
-    if activity is None or activity.attempt != command.attempt:
+    if activity is None or activity.attempt != command.attempt or activity.retry_at:
         return closed(command.activity, state)
     return Accepted([], [], state, beat=command.activity)
