@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 DURATION_MS_MAX: Final = 100 * 366 * 86_400_000
@@ -11,6 +11,8 @@ _DURATION = re.compile(
     r"P(?:(?P<w>\d+(?:\.\d+)?)W)?(?:(?P<d>\d+(?:\.\d+)?)D)?"
     r"(?:T(?:(?P<h>\d+(?:\.\d+)?)H)?(?:(?P<m>\d+(?:\.\d+)?)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?\Z"
 )
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _UNITS_MS: Final = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
 
 
@@ -35,7 +37,8 @@ def _iso_ms(text: str) -> int:
     parts = {} if match is None else {k: v for k, v in match.groupdict().items() if v}
     if not parts:
         raise ValueError(f"{text!r} is no ISO 8601 duration, such as PT30S, PT5M or P1DT12H")
-    return round(sum(float(number) * _UNITS_MS[unit] for unit, number in parts.items()))
+    total = sum(float(number) * _UNITS_MS[unit] for unit, number in parts.items())
+    return round(min(total, DURATION_MS_MAX + 1))  # Infinity is no integer.
 
 
 def date_ms(value: Any) -> int:
@@ -48,4 +51,5 @@ def date_ms(value: Any) -> int:
         ) from None
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no offset: add Z or +02:00, so that it is one moment")
-    return int(moment.timestamp() * 1000)
+    # In whole numbers: a float of seconds loses a millisecond here and there.
+    return (moment - _EPOCH) // _MILLISECOND

@@ -73,7 +73,7 @@ def complete_if_done(work: Work) -> None:
         work.send(parent.id, parent.incarnation, CompleteCall(parent.call, result))
 
 
-RESULT = "result/out"
+RESULT = "/result"
 """Place of the token that waits where the workflow's result cannot be computed."""
 
 

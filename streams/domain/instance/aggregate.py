@@ -65,6 +65,9 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
     begin = BEGINNINGS.get(kind)
     if begin is not None:
         return begin(command, state, ctx)
+    verb = VERBS.get(kind)
+    if verb is None:
+        return Rejected("UnsupportedOperation", f"instances do not take {kind.__name__}")
     if state is None:
         return Rejected("NotFound", f"instance {ctx.aggregate_id!r} does not exist")
     if ctx.incarnation and ctx.incarnation != state.incarnation:
@@ -79,7 +82,7 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
             f"instance {ctx.aggregate_id!r} is at sequence {state.sequence}, the command "
             f"expects {ctx.expected_sequence}: read it again, then decide",
         )
-    return VERBS[kind](command, state, ctx)
+    return verb(command, state, ctx)
 
 
 class InstanceAggregate:

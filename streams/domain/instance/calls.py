@@ -6,10 +6,9 @@ from typing import Any
 
 from schemas.commands import CompleteCall, FailCall
 from schemas.events import Moves, NodeExecuted
-from schemas.json_text import JsonError, parse
-from streams.domain.expressions.cel import ExpressionError
+from schemas.json_text import parse
 from streams.domain.instance.advance import advance
-from streams.domain.instance.complete_activity import mapped, result_writes, stay
+from streams.domain.instance.complete_activity import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.enter import incident
 from streams.domain.instance.start import too_large
 from streams.domain.instance.state import InstanceState, OpenCall
@@ -45,8 +44,8 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
         incident(work, node, call.token, refusal.code, f"output of {node}: {refusal.message}")
         return
     try:
-        writes = mapped(work.graph, node, {**variables, **writes}, writes, output)
-    except (ExpressionError, JsonError) as error:
+        writes = mapped(work, node, {**variables, **writes}, writes, output)
+    except UNMAPPED as error:
         work.emit(cause(Moves([call.token], [], [], writes)))
         stay(work, node, call.token, error)
         return

@@ -15,9 +15,16 @@ from streams.domain.instance.start import too_large
 from streams.domain.instance.state import InstanceState, OpenActivity
 from streams.domain.instance.walk import OUT, Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.graph import Graph
 from streams.domain.net.model import Activity
 from streams.domain.protocol import Decision, Outcome, Rejected
+
+
+class LimitError(Exception):
+    """A variable, or all together, would be larger than the limits allow."""
+
+
+UNMAPPED = (ExpressionError, JsonError, LimitError)
+"""What `mapped` raises."""
 
 
 def decide_complete(command: CompleteActivity, state: InstanceState, ctx: Decision) -> Outcome:
@@ -76,8 +83,8 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
         incident(work, node, activity.token, refusal.code, f"output of {node}: {refusal.message}")
         return
     try:
-        writes = mapped(graph, node, {**work.state.variables, **writes}, writes, output)
-    except (ExpressionError, JsonError) as error:
+        writes = mapped(work, node, {**work.state.variables, **writes}, writes, output)
+    except UNMAPPED as error:
         work.emit(cause(Moves([activity.token], [], [], writes)))
         stay(work, node, activity.token, error)
         return
@@ -91,8 +98,9 @@ def stay(work: Work, node: str, token: int, error: Exception) -> None:
     source, values = "", b"null"
     if isinstance(error, ExpressionError):
         source, values = error.source, canonical(error.values)
+    code = "limit_exceeded" if isinstance(error, LimitError) else "expression_failed"
     message = f"output of {node}: {error}"
-    incident(work, node, token, "expression_failed", message, source, values, node + OUT)
+    incident(work, node, token, code, message, source, values, node + OUT)
 
 
 def result_writes(variables: dict[str, bytes], path: str, output: Any) -> dict[str, bytes]:
@@ -104,10 +112,10 @@ def result_writes(variables: dict[str, bytes], path: str, output: Any) -> dict[s
 
 
 def mapped(
-    graph: Graph, node: str, variables: dict[str, bytes], writes: dict[str, bytes], output: Any
+    work: Work, node: str, variables: dict[str, bytes], writes: dict[str, bytes], output: Any
 ) -> dict[str, bytes]:
-    """Add the node's output mappings to the writes."""
-    mappings = graph.outputs.get(node)
+    """Add the node's output mappings to the writes; one of `UNMAPPED` where that fails."""
+    mappings = work.graph.outputs.get(node)
     if not mappings:
         return writes
     extra = {"output": output}
@@ -115,4 +123,7 @@ def mapped(
     for path, value in mappings:
         base = {**variables, **result}
         result[path[0]] = written(base, path, value.evaluate(variables, extra))
+    refusal = too_large({**variables, **result}, work.ctx)
+    if refusal is not None:
+        raise LimitError(refusal.message)
     return result

@@ -141,7 +141,8 @@ def _timer(work: Work, node: str, kind: Timer, token: int) -> None:
     if kind.duration is not None:
         due = work.ctx.now + duration_ms(graph.durations[node].evaluate(variables))
     else:
-        due = date_ms(graph.dates[node].evaluate(variables))
+        # A due of 0 would say that nothing is due.
+        due = max(1, date_ms(graph.dates[node].evaluate(variables)))
     work.emit(TimerScheduled(node, token, due))
 
 

@@ -90,7 +90,7 @@ def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> 
         {},
         {},
         {},
-        event.moves.path,
+        event.moves.path[-KEPT:],
         [],
         at.time,
         at.actor,

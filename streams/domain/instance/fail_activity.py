@@ -85,6 +85,8 @@ def retry_of(work: Work, activity: OpenActivity) -> Retry:
 
 def delay_ms(retry: Retry, retries: int) -> int:
     """Return min(initial * factor**retries, max): the wait before the next attempt."""
+    if not retry.initial_delay_ms:
+        return 0
     try:
         delay = retry.initial_delay_ms * retry.backoff_factor**retries
     except OverflowError:

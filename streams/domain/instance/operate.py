@@ -21,9 +21,8 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.advance import RESULT, advance
-from streams.domain.instance.complete_activity import mapped, stay
+from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import enter
 from streams.domain.instance.fail_activity import clean_up
 from streams.domain.instance.lifecycle import illegal
@@ -163,8 +162,8 @@ def _leave(work: Work, node: str, token: int) -> None:
         return NodeExecuted(node, "retry", moves)
 
     try:
-        writes = mapped(graph, node, variables, {}, output)
-    except ExpressionError as error:
+        writes = mapped(work, node, variables, {}, output)
+    except UNMAPPED as error:
         stay(work, node, token, error)
         return
     walk = Walk(work, [token], writes)

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from schemas.commands import FireTimer
 from schemas.events import Moves, NodeExecuted
-from schemas.json_text import JsonError
-from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.advance import advance
-from streams.domain.instance.complete_activity import mapped, stay
+from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import again
 from streams.domain.instance.fail_activity import fail
 from streams.domain.instance.state import RUNNING, InstanceState, OpenActivity
@@ -84,8 +82,8 @@ def _fire_timer(work: Work, token: int, due: int) -> None:
         return NodeExecuted(node, "timer", moves, due)
 
     try:
-        writes = mapped(work.graph, node, work.state.variables, {}, None)
-    except (ExpressionError, JsonError) as error:
+        writes = mapped(work, node, work.state.variables, {}, None)
+    except UNMAPPED as error:
         work.emit(cause(Moves([token])))
         stay(work, node, token, error)
         return

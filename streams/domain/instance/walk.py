@@ -74,8 +74,9 @@ class Walk:
         self._flows.append(flow)
 
     def check_join(self, node: str) -> None:
-        """Fire a join whose tokens came while nothing was routed."""
-        self._join(node)
+        """Fire a join, as often as it can, whose tokens came while nothing was routed."""
+        while self._join(node):
+            pass
 
     def run(self, *, suspended: bool = False) -> Walked:
         """Follow the flows until every token waits; while suspended none goes any further."""
@@ -106,7 +107,7 @@ class Walk:
         if not isinstance(kind, End):
             self._take(node)
 
-    def _join(self, node: str) -> None:
+    def _join(self, node: str) -> bool:
         """Consume one token of each incoming flow, if there is one on each."""
         incoming = self._graph.incoming[node]
         resting: dict[str, int] = {}
@@ -117,7 +118,7 @@ class Walk:
                 if token not in gone:
                     resting.setdefault(place, token)
         if not all(self._arrived.get(f.id) or f.id in resting for f in incoming):
-            return
+            return False
         for flow in incoming:
             if self._arrived.get(flow.id):
                 self._arrived[flow.id] -= 1
@@ -125,6 +126,7 @@ class Walk:
                 self._consumed.append(resting[flow.id])
         self._path.append(node)
         self._take(node)
+        return True
 
     def _take(self, node: str) -> None:
         routes = self._graph.outgoing[node]

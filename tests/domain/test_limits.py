@@ -1,0 +1,133 @@
+"""Limits: what is too large is refused or waits; what is too long goes on later."""
+
+import pytest
+
+from schemas.commands import CompleteCall, Continue, FireTimer, RetryIncident, RunInstance
+from schemas.events import ErrorOccurred, Moves, WorkflowStarted
+from schemas.results import CompleteActivity
+from streams.domain.protocol import SendCommand
+from streams.testing.spec import INCARNATION, NOW, has, instance
+
+
+def flow(*nodes):
+    lines = "".join(f"  {node}\n" for node in nodes)
+    return instance(f"id: flow\nversion: 1.0.0\nnodes:\n{lines}  end: {{type: end}}\n")
+
+
+START = "start: {type: start, next: work}"
+WORK = "work: {type: activity, activity_type: a, next: end%s}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "word"),
+    [
+        (b'{"v":"%s"}' % (b"x" * 99), "'v' has 101 bytes"),
+        (b'{"a":"%s","b":"%s"}' % ((b"x" * 80,) * 2), "together"),
+    ],
+)
+def test_variables_above_their_limit_are_refused_at_the_start(variables, word):
+    spec = flow(START, WORK % "").with_limits(variable=100, state=120)
+    spec.when(RunInstance("flow", "", variables)).then_rejected("limit_exceeded", word)
+
+
+def test_a_result_above_the_limit_is_an_incident_and_the_activity_runs_again():
+    spec = flow(START, WORK % "").with_limits(variable=100).given(RunInstance("flow"))
+    spec = spec.when(CompleteActivity(2, 1, b'"%s"' % (b"x" * 99))).then(
+        "activity.completed",
+        has(ErrorOccurred, code="limit_exceeded", place=""),
+    )
+    assert "result" not in spec.state.variables
+    assert spec.state.tokens == {1: "work"}
+    spec.when(RetryIncident(0)).then("incident.resolved", "activity.scheduled")
+
+
+@pytest.mark.parametrize(
+    ("node", "step"),
+    [
+        (WORK % ', output: {v: "${n + n}"}', CompleteActivity(2, 1)),
+        ('work: {type: timer, duration: 0, next: end, output: {v: "${n + n}"}}', FireTimer(NOW)),
+        (
+            'work: {type: call, definition: x, next: end, output: {v: "${n + n}"}}',
+            CompleteCall(2, b"{}"),
+        ),
+    ],
+)
+def test_an_output_mapping_above_the_limit_is_an_incident(node, step):
+    spec = flow(START, node).with_limits(variable=100)
+    spec = spec.given(RunInstance("flow", "", b'{"n":"%s"}' % (b"x" * 60)), step)
+    incident = spec.past[-1]
+    assert (incident.code, incident.place) == ("limit_exceeded", "work/out")
+    assert "'v' has 122 bytes" in incident.message
+    assert "v" not in spec.state.variables
+    spec.when(RetryIncident(0)).then("incident.resolved", "error.occurred")
+
+
+def test_an_input_above_the_limit_is_an_incident():
+    spec = flow(START, WORK % ', input: "${n + n}"').with_limits(variable=100)
+    spec = spec.given(RunInstance("flow", "", b'{"n":"%s"}' % (b"x" * 60)))
+    assert "has 122 bytes" in spec.past[-1].message
+
+
+def chain(length):
+    nodes = [f"n{i}: {{type: exclusive, next: n{i + 1}}}" for i in range(length)]
+    last = f"n{length}: {{type: activity, activity_type: a, next: end}}"
+    return flow("start: {type: start, next: n0}", *nodes, last)
+
+
+def test_a_command_that_has_done_its_steps_asks_to_go_on():
+    spec = chain(7).with_limits(steps_per_command=3)
+    decided = spec.when(RunInstance("flow"))
+    spec = decided.then(
+        has(
+            WorkflowStarted,
+            moves=Moves(
+                [],
+                decided.events[0].moves.produced,
+                ["start", "start->n0", "n0", "n0->n1", "n1", "n1->n2", "n2"],
+            ),
+        )
+    )
+    assert spec.state.tokens == {1: "n2->n3"}
+    assert decided.effects == [SendCommand("instance", "one", INCARNATION, Continue())]
+    rounds = 0
+    while not spec.state.activities:
+        spec = spec.given(Continue())
+        rounds += 1
+    assert rounds == 2
+    assert spec.state.tokens == {3: "n7"}
+
+
+def test_going_on_without_anything_held_changes_nothing():
+    spec = chain(2).given(RunInstance("flow"))
+    spec.when(Continue()).then_nothing()
+
+
+def test_a_wide_split_is_done_in_shares_of_events():
+    branches = [f"b{i}" for i in range(20)]
+    nodes = [f"{b}: {{type: activity, activity_type: a, next: end}}" for b in branches]
+    spec = flow(f"start: {{type: start, next: [{', '.join(branches)}]}}", *nodes)
+    spec = spec.with_limits(steps_per_command=8).given(RunInstance("flow"))
+    assert len(spec.state.activities) == 8
+    assert len(spec.state.tokens) == 20
+    spec = spec.given(Continue(), Continue())
+    assert sorted(spec.state.tokens.values()) == sorted(branches)
+
+
+def test_timers_that_are_due_together_fire_in_shares():
+    names = [f"t{i}" for i in range(6)]
+    nodes = [f"{n}: {{type: timer, duration: 1, next: end}}" for n in names]
+    spec = flow(f"start: {{type: start, next: [{', '.join(names)}]}}", *nodes)
+    spec = spec.given(RunInstance("flow")).with_limits(events_per_command=4).later(1_000)
+    fired = []
+    while spec.next_due():
+        decided = spec.when(FireTimer(spec.next_due()))
+        fired.append(len(decided.events))
+        spec = decided.accepted()
+    assert fired == [2, 2, 3]
+    assert spec.state.status == "Completed"
+
+
+def test_the_path_keeps_its_newest_entries():
+    spec = chain(300).given(RunInstance("flow"))
+    assert len(spec.state.path) == 200
+    assert spec.state.path[-1] == "n299->n300"
