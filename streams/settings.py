@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from topics.settings import KafkaSettings
+
+_SESSION_SECONDS_MIN = 6.0
 
 
 class EngineSettings(KafkaSettings):
@@ -57,3 +60,14 @@ class EngineSettings(KafkaSettings):
         default_factory=list, description="Partitions that may go on after lost input."
     )
     metrics_port: int = Field(default=0, description="Port of /metrics; 0: none.")
+
+    @model_validator(mode="after")
+    def _session(self) -> Self:
+        """Refuse what Kafka's brokers refuse without saying which setting is meant."""
+        session = self.heartbeat_interval * self.failure_detection_threshold
+        if session < _SESSION_SECONDS_MIN:
+            raise ValueError(
+                f"heartbeat_interval x failure_detection_threshold is {session:g} s: Kafka takes "
+                f"no session below {_SESSION_SECONDS_MIN:g} s"
+            )
+        return self

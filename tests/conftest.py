@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors.client.client import Client
+from streams.testing.processes import Process
 from topics.apply import admin_of, apply
 from topics.catalogue import Catalogue
 from topics.embedded import EmbeddedKafka
 from topics.names import Names
+from topics.settings import KafkaSettings
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +54,41 @@ def shared_dir():
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}: set TIDEMILL_SHARED")
     return folder
+
+
+@pytest.fixture
+def settings_of(kafka, topic_prefix, names, tmp_path):
+    """Settings of any kind for this test's topics, with short time-outs."""
+
+    def make(kind=KafkaSettings, **more):
+        return kind(
+            kafka_bootstrap_servers=kafka, topic_prefix=topic_prefix, data_dir=tmp_path, **more
+        )
+
+    return make
+
+
+@pytest.fixture
+def environment(kafka, topic_prefix, names, tmp_path):
+    """The same for processes."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "TIDEMILL_TOPIC_PREFIX": topic_prefix,
+        "TIDEMILL_DATA_DIR": str(tmp_path),
+        "TIDEMILL_HEARTBEAT_INTERVAL": "1.2",
+        "TIDEMILL_WORKER_SESSION_TIMEOUT": "6",
+    }
+
+
+@pytest.fixture
+def engine(environment, tmp_path):
+    """An engine process."""
+    with Process(["-m", "streams"], environment, tmp_path / "engine.log") as process:
+        yield process
+
+
+@pytest.fixture
+def client(settings_of):
+    """A client of this test's engine."""
+    with Client(settings_of(), window=5_000) as made:
+        yield made

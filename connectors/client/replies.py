@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import uuid
 from collections.abc import Callable
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.client.errors import NotReadyError
 from schemas.codec import DecodeError, decode
@@ -16,6 +17,13 @@ from schemas.replies import Reply
 from topics.names import Names
 from topics.reading import read
 
+_PASSING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 log = structlog.get_logger(__name__)
 _TIMEOUT = 15.0
 
@@ -53,7 +61,7 @@ class ReplyListener:
                 raise NotReadyError(f"topic {topic} is missing: run `tidemill topics apply`")
             partition = random.choice(sorted(found.partitions))  # noqa: S311 - spreads load
             place = TopicPartition(topic, partition)
-            _, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT)
+            end = self._end_of(place)
         except KafkaException as error:
             raise NotReadyError(
                 f"Kafka does not answer ({error.args[0].str()}): is it up, and is "
@@ -62,6 +70,19 @@ class ReplyListener:
         place = TopicPartition(topic, partition, end)
         self._consumer.assign([place])
         return place
+
+    def _end_of(self, place: TopicPartition) -> int:
+        """Return the end of a partition; one that was just created may not lead yet."""
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                _, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return int(end)
 
     def close(self) -> None:
         """Stop listening."""

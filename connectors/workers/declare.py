@@ -1,0 +1,139 @@
+"""Activities: functions that do the work, declared with a name and a queue."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from connectors.workers.context import ActivityContext
+from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
+from topics.catalogue import DEFAULT_QUEUE, check_queue
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MARK = "__tidemill_activity__"
+_PLAIN = (Any, inspect.Parameter.empty, object)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A function under the name that definitions call it by."""
+
+    name: str
+    queue: str
+    function: Callable[..., Any]
+    is_async: bool
+    takes_input: str
+    """Name of the parameter for the input; empty where there is none."""
+    takes_context: str
+    reads: TypeAdapter[Any] | None
+    """Checks the input's type; None where any JSON value will do."""
+    writes: TypeAdapter[Any] | None
+
+    def arguments(self, value: Any, context: ActivityContext) -> dict[str, Any]:
+        """Return the call's arguments; pydantic's `ValidationError` where the input is wrong."""
+        found: dict[str, Any] = {}
+        if self.takes_input:
+            found[self.takes_input] = (
+                value if self.reads is None else self.reads.validate_python(value)
+            )
+        if self.takes_context:
+            found[self.takes_context] = context
+        return found
+
+    def output(self, value: Any) -> Any:
+        """Return the result as a JSON value."""
+        return value if self.writes is None else self.writes.dump_python(value, mode="json")
+
+
+def activity(name: str, *, queue: str = DEFAULT_QUEUE) -> Callable[[F], F]:
+    """Declare a sync or async function as an activity.
+
+    The function takes at most one input, of any type that pydantic reads (a model, a
+    dataclass, a dict, a number), and at most one `ActivityContext`. Sync functions run in
+    threads, async ones on one event loop.
+
+    Raises:
+        ActivityDefinitionError: the function's parameters fit no activity.
+    """
+
+    def declare(function: F) -> F:
+        setattr(function, _MARK, activity_of(function, name, queue))
+        return function
+
+    return declare
+
+
+def activity_of(function: Callable[..., Any], name: str, queue: str = DEFAULT_QUEUE) -> Activity:
+    """Return the activity that a function is under this name."""
+    try:
+        check_queue(queue)
+        hints = get_type_hints(function)
+    except (ValueError, NameError) as error:
+        raise ActivityDefinitionError(f"activity {name!r}: {error}") from None
+    takes_input, takes_context = _parameters(function, name, hints)
+    return Activity(
+        name,
+        queue,
+        function,
+        inspect.iscoroutinefunction(function),
+        takes_input,
+        takes_context,
+        _adapter(hints.get(takes_input, Any)),
+        _adapter(hints.get("return", Any)),
+    )
+
+
+def _parameters(function: Callable[..., Any], name: str, hints: dict[str, Any]) -> tuple[str, str]:
+    """Return the names of the input's and of the context's parameter."""
+    inputs: list[inspect.Parameter] = []
+    contexts: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        is_context = hints.get(parameter.name) is ActivityContext
+        (contexts if is_context else inputs).append(parameter)
+    needed = [parameter for parameter in inputs if parameter.default is parameter.empty]
+    if len(needed) > 1 or len(contexts) > 1:
+        raise ActivityDefinitionError(
+            f"activity {name!r}: a function takes at most one input and one ActivityContext, this "
+            f"one takes {len(needed)} and {len(contexts)}; take a model or a dict with all fields"
+        )
+    chosen = (needed or inputs)[:1]
+    return (chosen[0].name if chosen else ""), (contexts[0].name if contexts else "")
+
+
+def _adapter(hint: Any) -> TypeAdapter[Any] | None:
+    return None if hint in _PLAIN else TypeAdapter(hint)
+
+
+def activities_in(module: ModuleType) -> list[Activity]:
+    """Return every activity that a module declares or imports.
+
+    Raises:
+        NoActivitiesError: there is none.
+        ActivityDefinitionError: two functions have the same queue and name.
+    """
+    marked = [getattr(value, _MARK, None) for value in vars(module).values()]
+    found = [item for item in marked if isinstance(item, Activity)]
+    if not found:
+        raise NoActivitiesError(
+            f"{module.__name__} declares no activity: mark a function with @activity('name')"
+        )
+    return list(by_place(found).values())
+
+
+def by_place(found: Iterable[Activity]) -> dict[tuple[str, str], Activity]:
+    """Return activities by queue and name; `ActivityDefinitionError` where two share a place."""
+    places: dict[tuple[str, str], Activity] = {}
+    for item in found:
+        former = places.setdefault((item.queue, item.name), item)
+        if former.function is not item.function:
+            raise ActivityDefinitionError(
+                f"two functions are activity {item.name!r} on queue {item.queue!r}"
+            )
+    return places

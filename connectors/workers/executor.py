@@ -1,0 +1,168 @@
+"""Runs attempts: sync activities in threads, async ones on one event loop, both bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from connectors.workers.attempt import Prepared, Task, prepare, run, run_async
+from connectors.workers.context import ActivityContext
+from connectors.workers.declare import Activity
+from schemas.results import ReportActivityStarted
+
+_CANCELLED_KEPT = 10_000
+Key = tuple[str, int]
+Finish = Callable[[Task, msgspec.Struct | None], None]
+Report = Callable[[Task, msgspec.Struct], None]
+
+
+class Running(msgspec.Struct):
+    """An attempt that has begun."""
+
+    number: int
+    task: Task
+    context: ActivityContext
+    begun: float
+    job: asyncio.Task[None] | None = None
+    detached: bool = False
+    beat_at: float = 0.0
+
+
+class Executor:
+    """Runs the tasks of one queue; `finish` is called once for each, from any thread."""
+
+    def __init__(
+        self, activities: Mapping[str, Activity], concurrency: int, worker: str, finish: Finish
+    ) -> None:
+        """Start nothing yet."""
+        self._activities = activities
+        self._concurrency = concurrency
+        self._worker = worker
+        self._finish = finish
+        self._threads = ThreadPoolExecutor(concurrency, "activity")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
+        self._thread.start()
+        self._waiting: deque[tuple[Task, Prepared]] = deque()
+        self._active = 0
+        self._cancelled: OrderedDict[Key, str] = OrderedDict()
+        self._lock = threading.Lock()
+        self.running: dict[int, Running] = {}
+        self._begun = 0
+        self.held = 0
+        """Tasks that were handed over and are not finished."""
+
+    def submit(self, task: Task, report: Report) -> None:
+        """Run a task as soon as there is room."""
+        context = ActivityContext(
+            task.envelope, task.body, self._worker, lambda body: report(task, body)
+        )
+        call = prepare(self._activities, context)
+        with self._lock:
+            self.held += 1
+        if not isinstance(call, Prepared):
+            self._end(task, None, call)
+        elif call.activity.is_async:
+            self._loop.call_soon_threadsafe(self._take, task, call, report)
+        else:
+            self._threads.submit(self._run, task, call, report)
+
+    def cancel(self, key: Key, reason: str) -> None:
+        """Stop an attempt that runs, or keep one from beginning."""
+        with self._lock:
+            self._cancelled[key] = reason
+            while len(self._cancelled) > _CANCELLED_KEPT:
+                self._cancelled.popitem(last=False)
+            hit = [one for one in self.running.values() if one.context.key == key]
+        for running in hit:
+            running.context.cancel_reason = reason
+            running.context.cancelled.set()
+            if running.job is not None:
+                self._loop.call_soon_threadsafe(running.job.cancel)
+
+    def drop_waiting(self) -> None:
+        """Forget what has not begun: it stays on the queue for another worker."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._loop.call_soon_threadsafe(self._waiting.clear)
+
+    def drain(self, seconds: float) -> int:
+        """Wait for running attempts; return how many had to be left."""
+        deadline = time.monotonic() + seconds
+        while self.running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return len(self.running)
+
+    def close(self) -> None:
+        """Stop the loop; async attempts that still run are cancelled."""
+        for running in list(self.running.values()):
+            running.context.cancelled.set()
+            if running.job is not None:
+                self._loop.call_soon_threadsafe(running.job.cancel)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    # Running.
+
+    def _begin(self, task: Task, call: Prepared, report: Report) -> Running | None:
+        """Note the start; None where the task was cancelled before it."""
+        with self._lock:
+            if call.context.key in self._cancelled:
+                return None
+            self._begun += 1
+            running = Running(self._begun, task, call.context, time.monotonic())
+            self.running[self._begun] = running
+        call.context.started_at = time.time_ns() // 1_000_000
+        if task.body.report_started:
+            report(task, started(running, 0))
+        return running
+
+    def _end(self, task: Task, begun: Running | None, result: msgspec.Struct | None) -> None:
+        with self._lock:
+            self.held -= 1
+            if begun is not None:
+                del self.running[begun.number]
+        self._finish(task, result)
+
+    def _run(self, task: Task, call: Prepared, report: Report) -> None:
+        begun = self._begin(task, call, report)
+        self._end(task, begun, None if begun is None else run(call))
+
+    def _take(self, task: Task, call: Prepared, report: Report) -> None:
+        self._waiting.append((task, call))
+        self._next(report)
+
+    def _next(self, report: Report) -> None:
+        while self._waiting and self._active < self._concurrency:
+            task, call = self._waiting.popleft()
+            self._active += 1
+            running = self._begin(task, call, report)
+            if running is None:
+                self._active -= 1
+                self._end(task, None, None)
+                continue
+            job = self._run_async(running, call, report)
+            running.job = self._loop.create_task(job)
+
+    async def _run_async(self, running: Running, call: Prepared, report: Report) -> None:
+        try:
+            result = await run_async(call)
+        finally:
+            self._active -= 1
+        self._end(running.task, running, result)
+        self._next(report)
+
+
+def started(running: Running, heartbeat_ms: int) -> msgspec.Struct:
+    """Return the report of an attempt's start."""
+    body, context = running.task.body, running.context
+    return ReportActivityStarted(
+        body.activity, body.attempt, context.worker, context.started_at, heartbeat_ms
+    )
