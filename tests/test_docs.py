@@ -276,7 +276,7 @@ def test_python_in_a_page_compiles_and_its_imports_exist(block):
 
 @pytest.mark.parametrize("block", _blocks_of("python"))
 def test_python_in_a_page_runs_where_it_needs_no_server(block, monkeypatch):
-    if "connectors." in block.text:
+    if "Settings(" in block.text:
         return  # Its imports were looked at above; what it does needs a running Tidemill.
     monkeypatch.chdir(ROOT)
     exec(compile(block.text, block.place, "exec"), {})
