@@ -96,6 +96,8 @@ class Spec(msgspec.Struct, frozen=True):
     state: Any = None
     past: tuple[msgspec.Struct, ...] = ()
     """Every event so far."""
+    times: tuple[int, ...] = ()
+    """When each of them happened, in ms since 1970."""
     effects: tuple[Effect, ...] = ()
     """Every effect so far."""
     beats: dict[int, int] = {}
@@ -164,7 +166,15 @@ class Spec(msgspec.Struct, frozen=True):
         """Apply one event, a fact."""
         place = self._place(len(self.past) + 1)
         state = self.aggregate.evolve(self.state, event, place)
-        return replace(self, state=state, past=(*self.past, event))
+        past, times = (*self.past, event), (*self.times, self.now)
+        return replace(self, state=state, past=past, times=times)
+
+    def replayed(self) -> Any:
+        """Return the state that the whole past gives, event by event."""
+        spec = replace(self, state=None, past=(), times=())
+        for event, time in zip(self.past, self.times, strict=True):
+            spec = replace(spec, now=time).happened(event)
+        return spec.state
 
     def _check_fold(self, name: str, outcome: Accepted) -> None:
         aggregate: Aggregate = self.aggregate
@@ -201,6 +211,7 @@ class Decided(msgspec.Struct, frozen=True):
             before,
             state=outcome.state,
             past=(*before.past, *outcome.events),
+            times=(*before.times, *(before.now for _ in outcome.events)),
             effects=(*before.effects, *outcome.effects),
             beats=beats,
         )

@@ -86,6 +86,10 @@ def _flows(definition: Definition) -> Problems:
             found.append(
                 StructureProblem(("flows", place), "a default flow has no condition of its own")
             )
+        # Tokens wait at places, and a place is a node's id, `NODE/out` or a flow's id.
+        if flow.id in nodes or "/" in flow.id:
+            message = f"a flow's id is no node's id and has no '/': {flow.id!r} needs another"
+            found.append(StructureProblem(("flows", place, "id"), message))
         found.extend(_condition(definition, place, flow))
     return found
 

@@ -1,0 +1,223 @@
+"""Golden states: what events of released versions fold to, for ever.
+
+`<event>.v<version>.json` holds a history that ends with that event, and the encoded state
+that it gives. Stored logs and stores hold such events and states, so that neither may
+come to mean something else.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.commands import (
+    CancelInstance,
+    CreateInstance,
+    FireTimer,
+    PublishDefinition,
+    ResumeInstance,
+    RetryIncident,
+    RunInstance,
+    StartChild,
+    SuspendInstance,
+    TerminateInstance,
+)
+from schemas.events import ActivityCancelled, DefinitionRefused, DefinitionSubmitted
+from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
+from schemas.results import CompleteActivity, FailActivity, ReportActivityStarted
+from schemas.telemetry import Reading
+from streams.testing.spec import definition, device, instance
+
+HERE = Path(__file__).parent
+WRITE = "TIDEMILL_WRITE_GOLDEN"
+SOURCE = """
+id: flow
+version: 1.0.0
+retry: {fixed: {attempts: 1, delay: PT5S}}
+nodes:
+  start: {type: start, next: fork}
+  fork: {type: parallel, next: [work, pause, sub]}
+  work:
+    type: activity
+    activity_type: job
+    input: {n: "${n}"}
+    schedule_to_start: PT1M
+    start_to_close: PT2M
+    heartbeat: PT10S
+    output: {twice: "${output.x * 2}"}
+    next: join
+  pause: {type: timer, duration: PT1S, next: join}
+  sub: {type: call, definition: other, input: {n: "${n}"}, next: join}
+  join: {type: parallel, next: end}
+  end: {type: end}
+"""
+BARE = """
+id: bare
+version: 1.0.0
+nodes:
+  start: {type: start, next: wait}
+  wait: {type: timer, duration: 0, next: end}
+  end: {type: end}
+"""
+RUN = RunInstance("flow", "", b'{"n":1}')
+# Keys: started 1, work 2, pause 3 (token 2), sub 4.
+
+
+def one():
+    return instance(SOURCE, BARE)
+
+
+def running():
+    return one().given(RUN)
+
+
+def broken():
+    return running().given(CompleteActivity(2, 1, b'{"x":"y"}'))
+
+
+HISTORIES = {
+    "workflow.created": lambda: one().given(CreateInstance("flow", "", b'{"n":1}')),
+    "workflow.started": lambda: one().given(*running().past[:1]),
+    "workflow.suspended": lambda: running().given(SuspendInstance("lunch")),
+    "workflow.resumed": lambda: running().given(SuspendInstance(), ResumeInstance("back")),
+    "workflow.completed": lambda: one().given(RunInstance("bare"), FireTimer(0)),
+    "workflow.failed": lambda: running().given(FailActivity(2, 1, "Boom", retryable=False)),
+    "workflow.cancelled": lambda: running().given(CancelInstance("enough")),
+    "workflow.terminated": lambda: running().given(TerminateInstance("now")),
+    "activity.scheduled": lambda: one().given(*running().past[:2]),
+    "activity.started": lambda: running().later(9).given(ReportActivityStarted(2, 1, "w", 7)),
+    "activity.completed": lambda: running().given(CompleteActivity(2, 1, b'{"x":4}', "w")),
+    "activity.failed": lambda: running().given(FailActivity(2, 1, "Boom", "it broke")),
+    "activity.cancelled": lambda: running().given(ActivityCancelled(2, "work", "why")),
+    "timer.scheduled": lambda: one().given(*running().past[:3]),
+    "call.started": lambda: one().given(StartChild("flow", "", b'{"n":1}', "root", "life", 7)),
+    "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
+    "error.occurred": broken,
+    "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
+    "definition.submitted": lambda: definition("flow").given(
+        DefinitionSubmitted("flow", "1.0.0", SOURCE)
+    ),
+    "definition.published": lambda: definition("flow").given(PublishDefinition(SOURCE)),
+    "definition.refused": lambda: definition("flow").given(
+        DefinitionSubmitted("flow", "1.0.0", SOURCE),
+        DefinitionRefused("flow", "1.0.0", "InvalidDefinition", "why"),
+    ),
+}
+"""How a golden history is first written; never read again while its file is there."""
+READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]
+
+
+def file_of(name):
+    version = VERSIONS.get(BODIES[name].__name__, 1) if name in BODIES else 1
+    return HERE / f"{name}.v{version}.json"
+
+
+def write(path, spec):
+    events = [
+        {"type": public_type(event), "time": time, "body": msgspec.to_builtins(event)}
+        for event, time in zip(spec.past, spec.times, strict=True)
+    ]
+    golden = {
+        "aggregate": spec.aggregate.type,
+        "form": spec.aggregate.form,
+        "events": events,
+        "state": spec.aggregate.encode(spec.state).hex(),
+    }
+    path.write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n")
+
+
+def golden_of(name, make):
+    path = file_of(name)
+    if not path.exists():
+        if not os.environ.get(WRITE):
+            pytest.fail(
+                f"There is no {path.name}: every event version has a golden state.\n"
+                f"Run `{WRITE}=1 pytest tests/golden`, look at the file, and commit it.",
+                pytrace=False,
+            )
+        write(path, make())
+    return json.loads(path.read_text())
+
+
+def must_hold(path, found, expected):
+    """Fail with what to do where the two states differ."""
+    if found == expected:
+        return
+    pytest.fail(
+        f"{path.name} no longer holds.\n\n"
+        f"  golden: {expected}\n"
+        f"  now:    {found}\n\n"
+        "Logs and stores in use hold these events and states. What to do:\n"
+        "- The applier was changed: take the change back. Give the event a new version\n"
+        "  (schemas/registry.py, VERSIONS), with an applier of its own and a golden of its own.\n"
+        "- The state was changed: add fields at the end only, with defaults that mean what was\n"
+        "  true before. For anything else raise the aggregate's `form`, so that snapshots are\n"
+        "  folded again, and write this file anew.\n"
+        "- Nothing with this version was ever released: delete the file and run\n"
+        f"  `{WRITE}=1 pytest tests/golden`.",
+        pytrace=False,
+    )
+
+
+def folded(golden):
+    """Return a spec after the golden's events."""
+    spec = definition("flow") if golden["aggregate"] == "definition" else instance()
+    for event in golden["events"]:
+        body = msgspec.convert(event["body"], BODIES[event["type"]])
+        spec = spec.later(event["time"] - spec.now).given(body)
+    return spec
+
+
+def cut(now, before):
+    """Return `now` without what was added at the end of its structs."""
+    if isinstance(now, list) and isinstance(before, list):
+        return [cut(*pair) for pair in zip(now, before, strict=False)]
+    if isinstance(now, dict) and isinstance(before, dict):
+        return {key: cut(value, before.get(key)) for key, value in now.items()}
+    return now
+
+
+def test_every_event_has_a_golden_history():
+    assert sorted(HISTORIES) == sorted(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_golden_history_ends_with_its_event(name):
+    assert golden_of(name, HISTORIES[name])["events"][-1]["type"] == name
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_golden_events_fold_to_their_golden_state(name):
+    golden = golden_of(name, HISTORIES[name])
+    spec = folded(golden)
+    must_hold(file_of(name), spec.state, spec.aggregate.decode(bytes.fromhex(golden["state"])))
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_golden_state_is_written_as_it_was_but_for_fields_at_the_end(name):
+    golden = golden_of(name, HISTORIES[name])
+    spec = folded(golden)
+    before = msgspec.msgpack.decode(bytes.fromhex(golden["state"]), strict=False)
+    now = msgspec.msgpack.decode(spec.aggregate.encode(spec.state), strict=False)
+    must_hold(file_of(name), cut(now, before), before)
+
+
+def test_golden_readings_give_their_golden_state():
+    golden = golden_of("device.readings", lambda: device("d").given(*READINGS))
+    spec = device("d").given(*READINGS)
+    must_hold(
+        file_of("device.readings"),
+        spec.state,
+        spec.aggregate.decode(bytes.fromhex(golden["state"])),
+    )
+
+
+def test_every_golden_file_is_still_read():
+    """A former version's golden stays, and its event with it."""
+    for path in HERE.glob("*.json"):
+        golden = json.loads(path.read_text())
+        if golden["events"]:
+            spec = folded(golden)
+            must_hold(path, spec.state, spec.aggregate.decode(bytes.fromhex(golden["state"])))
