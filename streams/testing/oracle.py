@@ -6,7 +6,7 @@ fold of the events is the stored state, and every started instance ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from streams.runtime.records import decode_state
 class Oracle:
     """Folds one partition's events, record by record; `faults` says what is wrong."""
 
-    def __init__(self, partition: int, aggregates: dict[str, Aggregate]) -> None:
+    def __init__(self, partition: int, aggregates: Mapping[str, Aggregate]) -> None:
         """Start before the first event."""
         self.partition = partition
         self.faults: list[str] = []

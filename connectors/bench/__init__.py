@@ -1,0 +1,1 @@
+"""The benchmark: what this machine reaches, beside raw librdkafka on the same broker."""

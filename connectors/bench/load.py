@@ -1,0 +1,172 @@
+"""Load: commands in, `workflow.completed` events out, with a bound on what is under way."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Final, NamedTuple
+
+from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+
+from schemas.codec import HEADER_BYTES, HEADERS, encode
+from schemas.commands import RunInstance
+from schemas.envelope import Envelope
+from schemas.registry import BODIES
+from topics.names import Names
+from topics.reading import read
+from topics.settings import KafkaSettings
+
+_COMPLETED: Final = HEADERS[BODIES["workflow.completed"]]
+_SILENCE_SECONDS: Final = 60.0
+
+
+class Measured(NamedTuple):
+    """What a load gave."""
+
+    completed: int
+    seconds: float
+    latencies: list[float]
+    """Seconds from the command's call to the event's arrival, sorted."""
+    longest_gap: float
+    """Seconds between two completions, at most."""
+
+    @property
+    def per_second(self) -> float:
+        """Completions a second."""
+        return self.completed / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Return a latency in milliseconds."""
+        place = min(len(self.latencies) - 1, int(share * len(self.latencies)))
+        return self.latencies[place] * 1000
+
+
+class Load:
+    """One producer of commands and one reader of all events."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Connect; events are read from now on."""
+        names = Names(settings.topic_prefix)
+        self._topic = names.commands
+        self._run = uuid.uuid4().hex[:8]
+        self._number = 0
+        servers = {"bootstrap.servers": settings.kafka_bootstrap_servers}
+        self._producer = Producer(
+            {
+                **servers,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "compression.type": "lz4",
+                "linger.ms": 1,
+                "queue.buffering.max.messages": 1_000_000,
+            }
+        )
+        self._consumer = Consumer(
+            {
+                **servers,
+                "group.id": "tidemill-bench",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 10,
+                "fetch.queue.backoff.ms": 2,
+            }
+        )
+        found = self._consumer.list_topics(names.events, timeout=30).topics[names.events]
+        self._consumer.assign(
+            [TopicPartition(names.events, number, OFFSET_END) for number in found.partitions]
+        )
+        self._consumer.poll(1.0)
+        self._begun: dict[bytes, float] = {}
+        self._latencies: list[float] = []
+        self._last = 0.0
+        self._gap = 0.0
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._producer.flush(30)
+        self._consumer.close()
+
+    def start(self, definition: str) -> None:
+        """Send one command."""
+        self._number += 1
+        name = f"{self._run}-{self._number}"
+        envelope = Envelope(
+            f"c-{name}", "RunInstance", time.time_ns() // 1_000_000, "instance", name
+        )
+        key = name.encode()
+        self._begun[key] = time.perf_counter()
+        self._producer.produce(
+            self._topic, encode(envelope, RunInstance(definition, "", b'{"n":1}')), key
+        )
+
+    def closed_loop(self, definition: str, in_flight: int, seconds: float) -> Measured:
+        """Keep so many under way for so long, after a tenth of that to warm up."""
+        end = time.perf_counter() + seconds * 1.1
+        warm = end - seconds
+        self._reset()
+        warmed = 0
+        while (now := time.perf_counter()) < end:
+            if not warmed and now >= warm:
+                warmed = max(1, len(self._latencies))
+                warm = now
+            while len(self._begun) < in_flight:
+                self.start(definition)
+            self._take(0.005)
+        elapsed = time.perf_counter() - warm
+        count = len(self._latencies) - warmed
+        self.finish()
+        return Measured(count, elapsed, sorted(self._latencies[warmed:]), self._gap)
+
+    def at_rate(self, definition: str, per_second: float, seconds: float) -> Measured:
+        """Start at a fixed rate, whatever comes back."""
+        self._reset()
+        begun = time.perf_counter()
+        for number in range(int(per_second * seconds)):
+            due = begun + number / per_second
+            while (now := time.perf_counter()) < due:
+                self._take(min(0.002, due - now))
+            self.start(definition)
+        self.finish()
+        found = sorted(self._latencies)
+        return Measured(len(found), time.perf_counter() - begun, found, self._gap)
+
+    def finish(self) -> None:
+        """Wait until everything that was started has completed.
+
+        Raises:
+            TimeoutError: nothing was heard for a minute.
+        """
+        heard, left = time.perf_counter(), len(self._begun)
+        while self._begun:
+            self._take(0.05)
+            if len(self._begun) != left:
+                heard, left = time.perf_counter(), len(self._begun)
+            if time.perf_counter() - heard > _SILENCE_SECONDS:
+                raise TimeoutError(f"{left} instances do not complete: see the engine's log")
+
+    def _reset(self) -> None:
+        self._latencies = []
+        self._last = self._gap = 0.0
+
+    def _take(self, timeout: float) -> None:
+        self._producer.poll(0)
+        records, _reported = read(self._consumer, 2_000, timeout)
+        now = time.perf_counter()
+        for record in records:
+            if (record.value or b"")[:HEADER_BYTES] != _COMPLETED:
+                continue
+            begun = self._begun.pop(record.key or b"", None)
+            if begun is not None:
+                self._latencies.append(now - begun)
+                if self._last:
+                    self._gap = max(self._gap, now - self._last)
+                self._last = now
+
+    def send_only(self, definition: str, count: int) -> None:
+        """Start instances that will not complete, and forget them."""
+        for _ in range(count):
+            while len(self._producer) > 50_000:
+                self._producer.poll(0.01)
+            self.start(definition)
+        self._producer.flush(60)
+        self._begun.clear()

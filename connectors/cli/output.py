@@ -1,0 +1,59 @@
+"""What the command line writes: tables and sentences for people, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Write a line for people."""
+    _out.print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """Write progress to the error stream, where it disturbs no program."""
+    _err.print(text, markup=False, style="dim")
+
+
+def fault(text: str) -> None:
+    """Write an error."""
+    _err.print(text, markup=False, style="red")
+
+
+def as_json(value: Any) -> None:
+    """Write one JSON value on one line."""
+    _out.print(msgspec.json.encode(value, enc_hook=str).decode(), markup=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*("" if cell is None else str(cell) for cell in row))
+    _out.print(made, markup=False)
+
+
+def rows(
+    columns: Sequence[str], found: Iterable[Sequence[object]], *, json: bool, empty: str
+) -> None:
+    """Write rows as a table or as a JSON array of objects."""
+    found = list(found)
+    if json:
+        as_json([dict(zip(columns, row, strict=True)) for row in found])
+    elif found:
+        table(columns, found)
+    else:
+        say(empty)
