@@ -131,3 +131,11 @@ def test_the_path_keeps_its_newest_entries():
     spec = chain(300).given(RunInstance("flow"))
     assert len(spec.state.path) == 200
     assert spec.state.path[-1] == "n299->n300"
+
+
+def test_a_childs_result_above_the_limit_is_an_incident_at_the_call():
+    spec = flow(START, "work: {type: call, definition: x, next: end}").with_limits(variable=100)
+    spec = spec.given(RunInstance("flow"), CompleteCall(2, b'{"v":"%s"}' % (b"x" * 99)))
+    assert spec.past[-1].code == "limit_exceeded"
+    assert spec.state.tokens == {1: "work"}
+    spec.when(RetryIncident(0)).then("incident.resolved", "call.started")
