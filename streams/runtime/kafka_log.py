@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import (
     Consumer,
@@ -32,6 +32,7 @@ _COMMIT_TIMEOUT = 30.0
 _TRANSPORT = frozenset(
     {
         KafkaError._TRANSPORT,
+        KafkaError._INCONSISTENT,  # A record was not delivered: the next try says why.
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._MSG_TIMED_OUT,
         KafkaError._TIMED_OUT,
@@ -100,6 +101,8 @@ class KafkaLog:
         self._producer: Producer | None = None
         self._failed: KafkaError | None = None
         self._end = -1
+        self._explain = False
+        """True where the last commit failed for a record whose reason is not known yet."""
 
     def identity(self) -> tuple[str, str]:
         """Return cluster id and changelog topic id."""
@@ -138,25 +141,26 @@ class KafkaLog:
 
     async def _produce(self, producer: Producer, records: list[Out]) -> None:
         produce = producer.produce
-        last = len(records) - 1
-        for number, (topic, partition, key, value, headers) in enumerate(records):
-            callback = self._delivered_last if number == last else self._delivered
-            extra = {"headers": headers} if headers else {}
+        # A callback costs a call per record, and only the last record, the position, needs its
+        # offset: what fails of the others fails the commit, and the next try asks for the reason.
+        callback: Callable[..., None] | None = self._delivered if self._explain else None
+        for number, (topic, partition, key, value, headers) in enumerate(records, 1):
+            if number == len(records):
+                callback = self._delivered_last
             while True:
                 try:
-                    produce(
-                        topic,
-                        value,
-                        key,
-                        partition,
-                        callback,
-                        **extra,  # type: ignore[arg-type]
-                    )
+                    if headers:
+                        produce(
+                            topic, value, key, partition, callback, None, 0, cast("Any", headers)
+                        )
+                    else:
+                        produce(topic, value, key, partition, callback)
                     break
                 except BufferError:
                     producer.poll(0.01)
+        self._explain = False
 
-    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+    def _delivered(self, error: KafkaError | None, _message: Any) -> None:
         if error is not None:
             self._failed = error
 
@@ -172,6 +176,7 @@ class KafkaLog:
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.txn_requires_abort():
+                self._explain = error.code() == KafkaError._INCONSISTENT
                 await self._abort(error)
             raise FencedError(f"the commit's outcome is not known: {error.str()}") from exception
 

@@ -22,6 +22,7 @@ WORKFLOW: Final = "workflow"
 
 _MEMBER = re.compile(r"\bworkflow\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _BARE_WORKFLOW = re.compile(r"\bworkflow\b(?!\s*\.\s*[A-Za-z_])")
+_REFERENCE = re.compile(r"(?:workflow\s*\.\s*)?((?!workflow\b)[A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 _MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
 _MIXED = re.compile(r"(?<![\w.])\d+\s*[-+*/%]\s*\d+\.\d|\d\.\d+\s*[-+*/%]\s*\d+(?![\w.])")
@@ -53,7 +54,7 @@ class ExpressionError(Exception):
 class Program:
     """A compiled expression."""
 
-    __slots__ = ("_all", "_bare", "_execute", "_members", "_numbers", "names", "source")
+    __slots__ = ("_all", "_bare", "_execute", "_members", "_numbers", "_only", "names", "source")
 
     def __init__(self, source: str, declared: Mapping[str, str]) -> None:
         """Compile; raises `CompileError`."""
@@ -65,6 +66,9 @@ class Program:
         self._all = WORKFLOW in used and _BARE_WORKFLOW.search(text) is not None
         self._members = tuple(sorted(set(_MEMBER.findall(text)))) if WORKFLOW in used else ()
         self._bare = tuple(sorted(used - {WORKFLOW}))
+        only = _REFERENCE.fullmatch(source.strip())
+        self._only = only.group(1) if only and used else ""
+        """The variable that the whole expression names: read without CEL."""
         self.names = frozenset(self._bare) | frozenset(self._members)
         self._numbers = frozenset(n for n in self.names if declared.get(n) == "number")
 
@@ -94,6 +98,9 @@ class Program:
         Raises:
             ExpressionError: an unknown variable, a type error, or a value that is no JSON.
         """
+        only = self._only
+        if only and only in variables and (extra is None or only not in extra):
+            return self._value(only, variables[only])
         context = self._context(variables, extra)
         try:
             return _plain(self._execute(context))

@@ -15,12 +15,12 @@ def decide_started(command: ReportActivityStarted, state: InstanceState, ctx: De
     activity = state.activities.get(command.activity)
     if activity is None or activity.attempt != command.attempt or activity.retry_at:
         return closed(command.activity, state)
-    promised = command.heartbeat_ms and not activity.heartbeat_ms
+    promised = command.heartbeat_ms > 0 and not activity.heartbeat_ms
     if activity.started and not promised:
         return Accepted([], [], state, beat=command.activity)
     now = ctx.now
     close_by = activity.close_by or (now + activity.close_ms if activity.close_ms else 0)
-    beat_ms = activity.heartbeat_ms or command.heartbeat_ms
+    beat_ms = activity.heartbeat_ms or max(0, command.heartbeat_ms)
     beat_by = now + beat_ms if beat_ms else 0
     work = Work(state, ctx)
     work.emit(

@@ -122,9 +122,22 @@ def _readable(work: Work, kind: Activity) -> bytes:
     return object_bytes({name: variables[name] for name in kind.reads if name in variables})
 
 
+class _Names(dict[str, bytes]):
+    """JSON member names with their colon; forgets all when it is full."""
+
+    def __missing__(self, name: str) -> bytes:
+        if len(self) >= 4096:
+            self.clear()
+        data = self[name] = canonical(name) + b":"
+        return data
+
+
+_NAMES = _Names()
+
+
 def object_bytes(members: dict[str, bytes]) -> bytes:
     """Return a canonical JSON object of members that are canonical JSON themselves."""
-    parts = [canonical(name) + b":" + members[name] for name in sorted(members)]
+    parts = [_NAMES[name] + members[name] for name in sorted(members)]
     return b"{" + b",".join(parts) + b"}"
 
 

@@ -79,7 +79,7 @@ def test_what_a_function_raises_becomes_a_failure(error, code, retryable):
 
 
 def test_an_output_that_is_no_json_fails_without_retry():
-    result, _, _ = attempt_of(lambda: object(), b"null")
+    result, _, _ = attempt_of(object, b"null")
     assert (result.code, result.retryable) == ("Serialization", False)
 
 
