@@ -6,7 +6,16 @@ import sys
 
 import typer
 
-from connectors.cli import bench, cluster, definition, events, instance, processes, topics
+from connectors.cli import (
+    bench,
+    cluster,
+    definition,
+    events,
+    instance,
+    processes,
+    projection,
+    topics,
+)
 from connectors.cli.failures import guarded
 
 app = typer.Typer(
@@ -23,7 +32,7 @@ app = typer.Typer(
 )
 for noun in (definition.app, instance.app, events.app, topics.app):
     app.add_typer(noun)
-for room in (processes, cluster, bench):
+for room in (processes, projection, cluster, bench):
     room.register(app)
 
 

@@ -21,7 +21,7 @@ def everything(settings: KafkaSettings, modules: list[str], stop: threading.Even
     servers = settings.kafka_bootstrap_servers
     done = apply(admin_of(servers), Catalogue.of(settings))
     note(f"{len(done.created)} topics created, {len(done.existing)} were there")
-    commands = [["engine"], *(["worker", module] for module in modules)]
+    commands = [["engine"], ["project"], *(["worker", module] for module in modules)]
     children = [_start(words, servers) for words in commands]
     say(
         f"Tidemill runs on Kafka {servers}. In another terminal:\n"
