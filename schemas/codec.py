@@ -15,10 +15,11 @@ import msgspec
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.avro_schema import schema_of
-from schemas.decoder import message_reader
+from schemas.decoder import MalformedError, message_reader
 from schemas.encoder import Stamp, encoder_of, envelope_bytes
 from schemas.envelope import Envelope
 from schemas.registry import MESSAGES, VERSIONS
+from schemas.upcasters import Former, former_versions
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10
@@ -47,6 +48,7 @@ class Form(NamedTuple):
     schema: Any
     body: type[msgspec.Struct]
     upcast: Callable[[dict[str, Any]], dict[str, Any]] | None
+    """Makes of a record, `envelope` included, one of the present version."""
     read: Callable[[bytes], tuple[Any, Any]] | None = None
     """Reads a present version without a detour; None where fastavro and `upcast` do."""
 
@@ -79,7 +81,19 @@ def _register_present() -> None:
         HEADERS[body] = header
 
 
+def register_former(former: Former) -> bytes:
+    """Make a version readable that is no longer written; return its header.
+
+    Raises:
+        KeyError: the message is gone from `schemas/registry.py`, but not from the logs.
+    """
+    body = {body.__name__: body for body in MESSAGES}[former.name]
+    return register(Form(former.name, former.version, former.schema, body, former.upcast))
+
+
 _register_present()
+for _former in former_versions(VERSIONS):
+    register_former(_former)
 
 
 def encode(envelope: Envelope, body: msgspec.Struct) -> bytes:
@@ -110,9 +124,12 @@ def decode(data: bytes) -> Message:
     try:
         if form.read is not None:
             return Message(*form.read(data))
-        record: Any = fastavro.schemaless_reader(io.BytesIO(data[HEADER_BYTES:]), form.schema, None)
-        envelope = msgspec.convert(record.pop("envelope"), Envelope)
+        source = io.BytesIO(data[HEADER_BYTES:])
+        record: Any = fastavro.schemaless_reader(source, form.schema, None)
+        if source.read(1):
+            raise MalformedError("the message ends before the record does")
         fields = record if form.upcast is None else form.upcast(record)
+        envelope = msgspec.convert(fields.pop("envelope"), Envelope)
         return Message(envelope, msgspec.convert(fields, form.body))
     except Exception as error:
         raise DecodeError(f"not a readable {form.name} v{form.version}: {error!r}") from error

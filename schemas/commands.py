@@ -16,6 +16,8 @@ class RunInstance(msgspec.Struct, frozen=True, gc=False):
     """Exact version, or empty for the newest published one."""
     variables: bytes = b"{}"
     """A JSON object."""
+    metadata: bytes = b"{}"
+    """A JSON object of the client's own: kept with the instance, never read by the workflow."""
 
 
 class CreateInstance(msgspec.Struct, frozen=True, gc=False):
@@ -24,6 +26,7 @@ class CreateInstance(msgspec.Struct, frozen=True, gc=False):
     definition_id: str
     version: str = ""
     variables: bytes = b"{}"
+    metadata: bytes = b"{}"
 
 
 class StartInstance(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +53,12 @@ class CancelInstance(msgspec.Struct, frozen=True, gc=False):
 
 class TerminateInstance(msgspec.Struct, frozen=True, gc=False):
     """End at once, without clean-up."""
+
+    reason: str = ""
+
+
+class DeleteInstance(msgspec.Struct, frozen=True, gc=False):
+    """Hide an instance that has ended, or was never started; its history stays."""
 
     reason: str = ""
 

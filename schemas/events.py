@@ -51,6 +51,8 @@ class WorkflowCreated(msgspec.Struct, frozen=True, gc=False):
     definition_version: str
     variables: dict[str, bytes]
     parent: Parent = NO_PARENT
+    metadata: bytes = b"{}"
+    """A JSON object of the client's own."""
 
 
 class WorkflowStarted(msgspec.Struct, frozen=True, gc=False):
@@ -61,6 +63,7 @@ class WorkflowStarted(msgspec.Struct, frozen=True, gc=False):
     variables: dict[str, bytes]
     parent: Parent = NO_PARENT
     moves: Moves = NO_MOVES
+    metadata: bytes = b"{}"
 
 
 class WorkflowSuspended(msgspec.Struct, frozen=True, gc=False):
@@ -103,6 +106,12 @@ class WorkflowTerminated(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class WorkflowDeleted(msgspec.Struct, frozen=True, gc=False):
+    """Hidden, on request; the event's time is when."""
+
+    reason: str
+
+
 class ActivityScheduled(msgspec.Struct, frozen=True, gc=False):
     """An attempt of an activity was handed to its queue."""
 
@@ -134,6 +143,7 @@ class ActivityStarted(msgspec.Struct, frozen=True, gc=False):
     close_by: int = 0
     beat_by: int = 0
     heartbeat_ms: int = 0
+    activity_type: str = ""
 
 
 class ActivityCompleted(msgspec.Struct, frozen=True, gc=False):

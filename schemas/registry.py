@@ -16,6 +16,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.ResumeInstance: "ResumeInstance",
     commands.CancelInstance: "CancelInstance",
     commands.TerminateInstance: "TerminateInstance",
+    commands.DeleteInstance: "DeleteInstance",
     commands.RetryIncident: "RetryIncident",
     commands.PublishDefinition: "PublishDefinition",
     commands.StartChild: "StartChild",
@@ -35,6 +36,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.WorkflowFailed: "workflow.failed",
     events.WorkflowCancelled: "workflow.cancelled",
     events.WorkflowTerminated: "workflow.terminated",
+    events.WorkflowDeleted: "workflow.deleted",
     events.ActivityScheduled: "activity.scheduled",
     events.ActivityStarted: "activity.started",
     events.ActivityCompleted: "activity.completed",
@@ -62,7 +64,13 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
 BODIES: Final[dict[str, type[msgspec.Struct]]] = {name: body for body, name in MESSAGES.items()}
 """Body class by public type."""
 
-VERSIONS: Final[dict[str, int]] = {}
+VERSIONS: Final[dict[str, int]] = {
+    "RunInstance": 2,
+    "CreateInstance": 2,
+    "WorkflowCreated": 2,
+    "WorkflowStarted": 2,
+    "ActivityStarted": 2,
+}
 """Present schema version by class name, where it is not 1."""
 
 EVENT_TYPES: Final = tuple(

@@ -128,6 +128,15 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 Outcome = Accepted | Rejected
 
 
+def conflict(ctx: Decision, sequence: int) -> Rejected:
+    """Return the refusal of a command that expects the aggregate at another sequence."""
+    return Rejected(
+        "version_conflict",
+        f"{ctx.aggregate_id!r} is at sequence {sequence}, the command expects "
+        f"{ctx.expected_sequence}: read it again, then decide",
+    )
+
+
 class EventPlace(msgspec.Struct, frozen=True, gc=False):
     """Where an event stands: what `evolve` reads of the envelope."""
 

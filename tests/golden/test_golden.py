@@ -15,6 +15,7 @@ import pytest
 from schemas.commands import (
     CancelInstance,
     CreateInstance,
+    DeleteInstance,
     FireTimer,
     PublishDefinition,
     ResumeInstance,
@@ -61,7 +62,7 @@ nodes:
   wait: {type: timer, duration: 0, next: end}
   end: {type: end}
 """
-RUN = RunInstance("flow", "", b'{"n":1}')
+RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
 
 
@@ -78,7 +79,9 @@ def broken():
 
 
 HISTORIES = {
-    "workflow.created": lambda: one().given(CreateInstance("flow", "", b'{"n":1}')),
+    "workflow.created": lambda: one().given(
+        CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
+    ),
     "workflow.started": lambda: one().given(*running().past[:1]),
     "workflow.suspended": lambda: running().given(SuspendInstance("lunch")),
     "workflow.resumed": lambda: running().given(SuspendInstance(), ResumeInstance("back")),
@@ -86,6 +89,7 @@ HISTORIES = {
     "workflow.failed": lambda: running().given(FailActivity(2, 1, "Boom", retryable=False)),
     "workflow.cancelled": lambda: running().given(CancelInstance("enough")),
     "workflow.terminated": lambda: running().given(TerminateInstance("now")),
+    "workflow.deleted": lambda: running().given(CancelInstance(), DeleteInstance("tidy")),
     "activity.scheduled": lambda: one().given(*running().past[:2]),
     "activity.started": lambda: running().later(9).given(ReportActivityStarted(2, 1, "w", 7)),
     "activity.completed": lambda: running().given(CompleteActivity(2, 1, b'{"x":4}', "w")),

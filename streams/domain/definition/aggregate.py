@@ -19,6 +19,7 @@ from streams.domain.protocol import (
     Outcome,
     RecordDefinition,
     Rejected,
+    conflict,
 )
 
 SUBMITTED, PUBLISHED, REFUSED = "submitted", "published", "refused"
@@ -51,6 +52,8 @@ def decide(command: msgspec.Struct, state: DefinitionState | None, ctx: Decision
     if not isinstance(command, PublishDefinition):
         return Rejected("UnsupportedOperation", "definitions take PublishDefinition only")
     before = state or _EMPTY
+    if 0 <= ctx.expected_sequence != before.sequence:
+        return conflict(ctx, before.sequence)
     definition = ctx.read_definition(command)
     if isinstance(definition, list):
         return Rejected("InvalidDefinition", "\n".join(definition))

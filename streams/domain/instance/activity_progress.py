@@ -33,6 +33,7 @@ def decide_started(command: ReportActivityStarted, state: InstanceState, ctx: De
             close_by,
             beat_by,
             beat_ms,
+            activity.kind,
         )
     )
     return work.accepted()

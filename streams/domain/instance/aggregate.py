@@ -18,6 +18,7 @@ from streams.domain.instance.fail_activity import decide_fail
 from streams.domain.instance.operate import (
     decide_cancel,
     decide_continue,
+    decide_delete,
     decide_resume,
     decide_retry,
     decide_suspend,
@@ -31,7 +32,7 @@ from streams.domain.instance.start import (
 )
 from streams.domain.instance.state import InstanceState
 from streams.domain.instance.timers import decide_fire, next_due
-from streams.domain.protocol import Decision, Outcome, Rejected
+from streams.domain.protocol import Decision, Outcome, Rejected, conflict
 
 BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
     c.RunInstance: decide_run,
@@ -46,6 +47,7 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.ResumeInstance: decide_resume,
     c.CancelInstance: decide_cancel,
     c.TerminateInstance: decide_terminate,
+    c.DeleteInstance: decide_delete,
     c.RetryIncident: decide_retry,
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
@@ -64,6 +66,8 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
     kind = type(command)
     begin = BEGINNINGS.get(kind)
     if begin is not None:
+        if state is None and ctx.expected_sequence > 0:
+            return conflict(ctx, 0)
         return begin(command, state, ctx)
     verb = VERBS.get(kind)
     if verb is None:
@@ -77,11 +81,7 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
             f"message is for {ctx.incarnation}",
         )
     if 0 <= ctx.expected_sequence != state.sequence:
-        return Rejected(
-            "version_conflict",
-            f"instance {ctx.aggregate_id!r} is at sequence {state.sequence}, the command "
-            f"expects {ctx.expected_sequence}: read it again, then decide",
-        )
+        return conflict(ctx, state.sequence)
     return verb(command, state, ctx)
 
 

@@ -71,6 +71,7 @@ def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> Inst
         created_at=at.time,
         created_by=at.actor,
         parent=event.parent,
+        metadata=event.metadata,
     )
 
 
@@ -96,6 +97,8 @@ def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> 
         at.actor,
         0,
         event.parent,
+        "",
+        event.metadata,
     )
     if event.moves.produced or event.moves.writes:
         moves = e.Moves([], event.moves.produced, [], event.moves.writes)
@@ -141,6 +144,10 @@ def _cancelled(state: InstanceState, event: e.WorkflowCancelled, at: EventPlace)
 
 def _terminated(state: InstanceState, event: e.WorkflowTerminated, at: EventPlace) -> InstanceState:
     return _ended(state, at, s.TERMINATED, event.reason)
+
+
+def _deleted(state: InstanceState, event: e.WorkflowDeleted, at: EventPlace) -> InstanceState:
+    return replace(state, sequence=at.sequence, status=s.DELETED, reason=event.reason)
 
 
 def _scheduled(state: InstanceState, event: e.ActivityScheduled, at: EventPlace) -> InstanceState:
@@ -281,6 +288,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.WorkflowFailed: _failed,
     e.WorkflowCancelled: _cancelled,
     e.WorkflowTerminated: _terminated,
+    e.WorkflowDeleted: _deleted,
     e.ActivityScheduled: _scheduled,
     e.ActivityStarted: _activity_started,
     e.ActivityCompleted: _activity_completed,

@@ -17,6 +17,7 @@ from streams.domain.instance.state import (
 )
 from streams.domain.protocol import Rejected
 
+ENDED: Final = frozenset({COMPLETED, FAILED, CANCELLED, TERMINATED})
 UNFINISHED: Final = frozenset({CREATED, RUNNING, SUSPENDED})
 
 LEGAL: Final[dict[str, frozenset[str]]] = {
@@ -25,6 +26,7 @@ LEGAL: Final[dict[str, frozenset[str]]] = {
     "ResumeInstance": frozenset({SUSPENDED}),
     "CancelInstance": UNFINISHED,
     "TerminateInstance": UNFINISHED,
+    "DeleteInstance": ENDED | {CREATED},
     "RetryIncident": frozenset({RUNNING}),
 }
 """By command: the statuses that take it. All others refuse it."""
@@ -32,7 +34,7 @@ LEGAL: Final[dict[str, frozenset[str]]] = {
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     CREATED: frozenset({RUNNING, CANCELLED, TERMINATED, DELETED}),
     RUNNING: frozenset({SUSPENDED, COMPLETED, FAILED, CANCELLED, TERMINATED}),
-    SUSPENDED: frozenset({RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED}),
+    SUSPENDED: frozenset({RUNNING, FAILED, CANCELLED, TERMINATED}),
     COMPLETED: frozenset({DELETED}),
     FAILED: frozenset({DELETED}),
     CANCELLED: frozenset({DELETED}),

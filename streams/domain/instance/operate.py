@@ -1,10 +1,11 @@
-"""What operators ask: suspend, resume, cancel, terminate, retry, and the engine's own Continue."""
+"""What operators ask: suspend, resume, cancel, terminate, delete, retry; the engine's Continue."""
 
 from __future__ import annotations
 
 from schemas.commands import (
     CancelInstance,
     Continue,
+    DeleteInstance,
     FailCall,
     ResumeInstance,
     RetryIncident,
@@ -16,6 +17,7 @@ from schemas.events import (
     Moves,
     NodeExecuted,
     WorkflowCancelled,
+    WorkflowDeleted,
     WorkflowResumed,
     WorkflowSuspended,
     WorkflowTerminated,
@@ -114,6 +116,16 @@ def _tell_parent(work: Work, how: str, reason: str) -> None:
     if parent.id:
         message = f"it was {how}" + (f": {reason}" if reason else "")
         work.send(parent.id, parent.incarnation, FailCall(parent.call, "State", message))
+
+
+def decide_delete(command: DeleteInstance, state: InstanceState, ctx: Decision) -> Outcome:
+    """Hide what is over, or was never started."""
+    refusal = illegal("DeleteInstance", state.status)
+    if refusal is not None:
+        return refusal
+    work = Work(state, ctx)
+    work.emit(WorkflowDeleted(command.reason))
+    return work.accepted()
 
 
 def decide_retry(command: RetryIncident, state: InstanceState, ctx: Decision) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.commands import CreateInstance, RunInstance, StartChild, StartInstance
 from schemas.events import NO_PARENT, Moves, Parent, WorkflowCreated, WorkflowStarted
 from schemas.json_text import JsonError, canonical, parse_object
@@ -14,6 +16,7 @@ from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import Decision, Outcome, Rejected
 
 Beginning = RunInstance | CreateInstance | StartChild
+NO_METADATA: Final = b"{}"
 
 
 def decide_run(command: RunInstance, state: InstanceState | None, ctx: Decision) -> Outcome:
@@ -32,10 +35,11 @@ def decide_create(command: CreateInstance, state: InstanceState | None, ctx: Dec
     prepared = _prepare(command, state, ctx)
     if isinstance(prepared, Rejected):
         return prepared
-    graph, variables = prepared
+    graph, variables, metadata = prepared
     work = Work(None, ctx)
     definition = graph.definition
-    work.emit(WorkflowCreated(definition.id, str(definition.version), variables))
+    version = str(definition.version)
+    work.emit(WorkflowCreated(definition.id, version, variables, NO_PARENT, metadata))
     return work.accepted()
 
 
@@ -58,7 +62,7 @@ def _begin(
     prepared = _prepare(command, state, ctx)
     if isinstance(prepared, Rejected):
         return prepared
-    graph, variables = prepared
+    graph, variables, metadata = prepared
     work = Work(None, ctx)
     work.use(graph)
     walk = Walk(work, [], variables)
@@ -68,7 +72,7 @@ def _begin(
     def cause(moves: Moves) -> WorkflowStarted:
         rest = Moves(moves.consumed, moves.produced, moves.path)
         version = str(definition.version)
-        return WorkflowStarted(definition.id, version, variables, parent, rest)
+        return WorkflowStarted(definition.id, version, variables, parent, rest, metadata)
 
     advance(work, walk, cause)
     return work.accepted()
@@ -76,8 +80,8 @@ def _begin(
 
 def _prepare(
     command: Beginning, state: InstanceState | None, ctx: Decision
-) -> tuple[Graph, dict[str, bytes]] | Rejected:
-    """Find the definition and read the variables."""
+) -> tuple[Graph, dict[str, bytes], bytes] | Rejected:
+    """Find the definition, read variables and metadata."""
     if state is not None:
         return Rejected(
             "already_exists",
@@ -98,7 +102,27 @@ def _prepare(
         return Rejected("InvalidInput", f"variables: {error}")
     if graph.default_variables:
         variables = {**graph.default_variables, **variables}
-    return too_large(variables, ctx) or (graph, variables)
+    metadata = NO_METADATA if isinstance(command, StartChild) else _metadata(command.metadata, ctx)
+    if isinstance(metadata, Rejected):
+        return metadata
+    return too_large(variables, ctx) or (graph, variables, metadata)
+
+
+def _metadata(given: bytes, ctx: Decision) -> bytes | Rejected:
+    """Return an instance's metadata as canonical JSON."""
+    if given == NO_METADATA:
+        return given
+    try:
+        metadata = canonical(parse_object(given))
+    except JsonError as error:
+        return Rejected("InvalidInput", f"metadata: {error}")
+    if len(metadata) > ctx.limits.variable:
+        return Rejected(
+            "limit_exceeded",
+            f"the metadata have {len(metadata)} bytes, the limit is {ctx.limits.variable} "
+            "(variable_bytes_max)",
+        )
+    return metadata
 
 
 def too_large(variables: dict[str, bytes], ctx: Decision) -> Rejected | None:
