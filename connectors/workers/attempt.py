@@ -14,6 +14,7 @@ from connectors.workers.context import ActivityCancelledError, ActivityContext
 from connectors.workers.declare import Activity
 from connectors.workers.errors import ActivityError
 from schemas.envelope import Envelope, caused_by
+from schemas.errors import cause_chain
 from schemas.json_text import JsonError, canonical, parse
 from schemas.registry import public_type
 from schemas.results import CompleteActivity, FailActivity
@@ -21,7 +22,6 @@ from schemas.tasks import ActivityTask
 
 log = structlog.get_logger(__name__)
 _MESSAGE_LENGTH_MAX = 4_000
-_CAUSES_MAX = 8
 
 
 class Task(NamedTuple):
@@ -123,14 +123,15 @@ def failure(
     *,
     retryable: bool,
 ) -> FailActivity:
-    """Return the failure to report, with its chain of causes."""
-    causes: list[str] = []
-    cause = None if error is None else (error.__cause__ or error.__context__)
-    while cause is not None and len(causes) < _CAUSES_MAX:
-        causes.append(f"{type(cause).__name__}: {cause}"[:500])
-        cause = cause.__cause__ or cause.__context__
+    """Return the failure to report, with its service and its chain of causes."""
     given = error.details if isinstance(error, ActivityError) else None
-    details = {"activity": context.activity_type, "cause": causes, "details": given}
+    service = error.service if isinstance(error, ActivityError) else ""
+    details = {
+        "activity": context.activity_type,
+        "service": service,
+        "cause": cause_chain(error),
+        "details": given,
+    }
     task = context.task
     try:
         data = canonical(details)

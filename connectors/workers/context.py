@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from schemas.envelope import Envelope
-from schemas.json_text import canonical
+from schemas.json_text import canonical, parse, parse_object
 from schemas.results import HeartbeatActivity
 from schemas.tasks import ActivityTask
 
@@ -54,6 +56,26 @@ class ActivityContext:
     def attempt(self) -> int:
         """1 for the first."""
         return self.task.attempt
+
+    @property
+    def activity_id(self) -> str:
+        """The node of the definition that the activity is done for."""
+        return self.task.activity_id
+
+    @property
+    def definition_version(self) -> str:
+        """Version of the definition that the instance runs."""
+        return self.task.definition_version
+
+    @property
+    def input(self) -> Any:
+        """The input as a JSON value of the caller's own."""
+        return parse(self.task.input)
+
+    @cached_property
+    def variables(self) -> Mapping[str, Any]:
+        """The workflow variables that the node declares it reads; they cannot be written."""
+        return MappingProxyType(parse_object(self.task.variables))
 
     @property
     def activity_type(self) -> str:

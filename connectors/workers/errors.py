@@ -13,12 +13,20 @@ class ActivityError(Exception):
     retryable = True
 
     def __init__(
-        self, message: str, code: str = "ActivityExecution", details: object = None
+        self,
+        message: str,
+        code: str = "ActivityExecution",
+        details: object = None,
+        service: str = "",
     ) -> None:
-        """Take a sentence, a code of the catalogue or the author's own, and a JSON value."""
+        """Take a sentence, a code of the catalogue or the author's own, a JSON value.
+
+        `service` names the system that failed, where it was another one.
+        """
         super().__init__(message)
         self.code = code
         self.details = details
+        self.service = service
 
 
 class NonRetryableError(ActivityError):
