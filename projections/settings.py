@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -10,6 +10,7 @@ from topics.settings import KafkaSettings
 
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _SUPPORTED = frozenset({"sqlite", "postgresql+psycopg"})
+_EXAMPLES = "use sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
 
 class ProjectionSettings(KafkaSettings):
@@ -26,18 +27,25 @@ class ProjectionSettings(KafkaSettings):
         default=10.0, gt=0, description="Seconds to wait for a database that is busy or away."
     )
 
-    def url(self) -> URL:
-        """Return the database's URL; `ValueError` where it is none that can be used."""
-        if not self.database_url:
-            return URL.create("sqlite", database=str(self.data_dir / "tidemill.db"))
+    @field_validator("database_url")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        """Refuse what no driver takes, and choose the driver."""
+        if not value:
+            return value
         try:
-            url = make_url(self.database_url)
-        except ArgumentError as error:
-            raise ValueError(f"TIDEMILL_DATABASE_URL: {error}") from None
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError(f"{value!r} is no database URL: {_EXAMPLES}") from None
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
         if url.drivername not in _SUPPORTED:
-            raise ValueError(
-                f"TIDEMILL_DATABASE_URL names {url.drivername!r}: use sqlite:///FILE or "
-                "postgresql://USER@HOST/DATABASE"
-            )
-        return url
+            raise ValueError(f"{url.drivername!r} is not supported: {_EXAMPLES}")
+        if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+            raise ValueError("the views need a file that other processes can open: sqlite:///FILE")
+        return url.render_as_string(hide_password=False)
+
+    def url(self) -> URL:
+        """Return the database's URL."""
+        if self.database_url:
+            return make_url(self.database_url)
+        return URL.create("sqlite", database=str(self.data_dir / "tidemill.db"))

@@ -15,6 +15,12 @@ from pydantic import ValidationError
 from connectors.cli.output import fault
 from connectors.client.errors import CommandRejectedError, NoAnswerError, NotReadyError
 from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
+from projections.errors import (
+    BadTokenError,
+    NotReachedError,
+    ProjectionError,
+    ViewsNotReadyError,
+)
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
 from topics.embedded import KafkaStartError
@@ -34,6 +40,10 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (KafkaStartError, NOT_READY),
     (KafkaException, NOT_READY),
     (NotFoundError, NOT_FOUND),
+    (NotReachedError, NO_ANSWER),
+    (ViewsNotReadyError, NOT_READY),
+    (ProjectionError, FAILED),
+    (BadTokenError, USAGE),
     (TopicsRefusedError, FAILED),
     (ActivityDefinitionError, USAGE),
     (NoActivitiesError, USAGE),

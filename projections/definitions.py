@@ -1,0 +1,138 @@
+"""The view of workflow definitions: one row per version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from projections.events import Event, refused
+from projections.tables import definitions as table
+from projections.view import upsert
+from schemas.events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
+from schemas.ids import DEFAULT_TENANT
+
+SUBMITTED, PUBLISHED, REFUSED = "submitted", "published", "refused"
+
+
+class Version(msgspec.Struct):
+    """One version of a definition. Times are milliseconds since 1970."""
+
+    tenant: str
+    id: str
+    version: str
+    state: str
+    """`submitted`, `published` or `refused`."""
+    sequence: int
+    """Of its last event, counted over all versions of the definition."""
+    source: str
+    code: str
+    """Why it was refused."""
+    message: str
+    submitted_at: int
+    submitted_by: str
+    decided_at: int | None
+    """When it was published or refused."""
+    partition: int
+    position: int
+
+
+class Definitions:
+    """Implements `View`."""
+
+    name = "definitions"
+    table = table
+    handles: frozenset[type[msgspec.Struct]] = frozenset(
+        {DefinitionSubmitted, DefinitionPublished, DefinitionRefused}
+    )
+
+    def __init__(self) -> None:
+        """Start with nothing in memory."""
+        self._rows: dict[tuple[str, str], dict[str, Version]] = {}
+        self._changed: dict[tuple[str, str, str], Version] = {}
+
+    def load(self, connection: Connection, events: Sequence[Event]) -> None:
+        """Read every version of the definitions that these events are of."""
+        for event in events:
+            key = event.envelope.context.tenant, event.envelope.aggregate_id
+            if type(event.body) in self.handles and key not in self._rows:
+                found = versions(connection, tenant=key[0], definition_id=key[1])
+                self._rows[key] = {one.version: one for one in found}
+
+    def on(self, event: Event) -> None:
+        """Apply one event; it must follow from the last one of its definition."""
+        body, envelope = event.body, event.envelope
+        if not isinstance(body, DefinitionSubmitted | DefinitionPublished | DefinitionRefused):
+            return
+        key = envelope.context.tenant, envelope.aggregate_id
+        known = self._rows[key]
+        before = max((one.sequence for one in known.values()), default=0)
+        if envelope.sequence != before + 1:
+            raise refused(event, f"the view has the definition at sequence {before}")
+        if isinstance(body, DefinitionSubmitted):
+            row = known[body.version] = _submitted(event, body)
+        elif body.version not in known:
+            raise refused(event, f"version {body.version} was not submitted")
+        else:
+            row = known[body.version]
+            _decide(row, event, body)
+        self._changed[*key, body.version] = row
+
+    def save(self, connection: Connection) -> None:
+        """Write each changed version once."""
+        if self._changed:
+            rows = [msgspec.structs.asdict(row) for row in self._changed.values()]
+            connection.execute(upsert(connection, table), rows)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all rows: definitions are few, and their sources are large."""
+        self._rows.clear()
+        self._changed.clear()
+
+
+def _submitted(event: Event, body: DefinitionSubmitted) -> Version:
+    envelope = event.envelope
+    return Version(
+        envelope.context.tenant,
+        envelope.aggregate_id,
+        body.version,
+        SUBMITTED,
+        envelope.sequence,
+        body.source,
+        "",
+        "",
+        envelope.time,
+        envelope.context.actor,
+        None,
+        event.partition,
+        envelope.position,
+    )
+
+
+def _decide(row: Version, event: Event, body: DefinitionPublished | DefinitionRefused) -> None:
+    envelope = event.envelope
+    row.sequence, row.position = envelope.sequence, envelope.position
+    row.decided_at = envelope.time
+    if isinstance(body, DefinitionRefused):
+        row.state, row.code, row.message = REFUSED, body.code, body.message
+    else:
+        row.state, row.code, row.message = PUBLISHED, "", ""
+
+
+def versions(
+    connection: Connection, *, tenant: str = DEFAULT_TENANT, definition_id: str = ""
+) -> list[Version]:
+    """Return the versions of one definition, or of all, in order of id and submission."""
+    c = table.c
+    query = select(table).where(c.tenant == tenant)
+    if definition_id:
+        query = query.where(c.id == definition_id)
+    rows = connection.execute(query.order_by(c.id, c.submitted_at, c.sequence))
+    return [_version(row) for row in rows]
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(*tuple(row))

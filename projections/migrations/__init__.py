@@ -1,0 +1,1 @@
+"""Migrations of the read side's database, in order; shipped with the code that needs them."""

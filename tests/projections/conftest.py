@@ -1,0 +1,134 @@
+"""Real databases: a SQLite file, and PostgreSQL where its binaries or a server are there."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from projections.settings import ProjectionSettings
+from projections.store import open_engine
+
+UNPRIVILEGED = ("postgres", "nobody")
+OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=40"
+
+
+def binaries():
+    """Return the folder of PostgreSQL's server programs, or None."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+class PrivateServer:
+    """A PostgreSQL of this test run: in a folder of its own, reached by a socket there."""
+
+    def __init__(self, programs):
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="tidemill-pg-"))
+        self._user = None
+        if os.geteuid() == 0:  # initdb refuses to run as root.
+            self._user = next(name for name in UNPRIVILEGED if _exists(name))
+            shutil.chown(self._folder, self._user)
+        self.url = f"postgresql://tidemill@/postgres?host={self._folder}"
+
+    def _run(self, program, *arguments):
+        command = [str(self._programs / program), *arguments]
+        done = subprocess.run(
+            command,
+            user=self._user,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}"
+
+    @property
+    def _data(self):
+        return str(self._folder / "data")
+
+    def create(self):
+        self._run("initdb", "-D", self._data, "-U", "tidemill", "-A", "trust", "-E", "UTF8", "-N")
+        self.start()
+
+    def start(self):
+        options = f"{OPTIONS} -k {self._folder}"
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-o", options, "start")
+
+    def stop(self):
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self._folder)
+
+
+def _exists(name):
+    try:
+        return bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A private PostgreSQL server, which a test may stop and start."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL here: install `postgresql`, or set TIDEMILL_TEST_DATABASE_URL")
+    server = PrivateServer(programs)
+    server.create()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request):
+    """Address of a PostgreSQL: the environment's, else the private one."""
+    given = os.environ.get("TIDEMILL_TEST_DATABASE_URL")
+    return given or request.getfixturevalue("postgres").url
+
+
+def fresh_database(url):
+    """Create an empty database on that server; return its address."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    given = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(given, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return given.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """Address of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/views.db"
+    return fresh_database(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(database_url, tmp_path):
+    """Settings of that database, without any Kafka."""
+    return ProjectionSettings(database_url=database_url, data_dir=tmp_path)
+
+
+@pytest.fixture
+def sql(database):
+    """An engine on it, as the product opens it."""
+    engine = open_engine(database)
+    yield engine
+    engine.dispose()
