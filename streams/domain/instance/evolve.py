@@ -146,8 +146,9 @@ def _terminated(state: InstanceState, event: e.WorkflowTerminated, at: EventPlac
     return _ended(state, at, s.TERMINATED, event.reason)
 
 
-def _deleted(state: InstanceState, event: e.WorkflowDeleted, at: EventPlace) -> InstanceState:
-    return replace(state, sequence=at.sequence, status=s.DELETED, reason=event.reason)
+def _deleted(state: InstanceState, _: e.WorkflowDeleted, at: EventPlace) -> InstanceState:
+    # Nothing else: of a finished instance there may be no more than the short memory.
+    return replace(state, sequence=at.sequence, status=s.DELETED)
 
 
 def _scheduled(state: InstanceState, event: e.ActivityScheduled, at: EventPlace) -> InstanceState:

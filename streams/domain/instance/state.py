@@ -112,7 +112,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended_at: int = 0
     parent: Parent = NO_PARENT
     reason: str = ""
-    """Why it was suspended, cancelled, terminated or deleted."""
+    """Why it was suspended, cancelled or terminated."""
     metadata: bytes = b"{}"
     """A JSON object of the client's own."""
 

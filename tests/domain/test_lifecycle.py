@@ -1,0 +1,138 @@
+"""The one table of legal transitions, cell by cell: every command in every state."""
+
+import pytest
+from msgspec.structs import replace
+
+from schemas import commands as c
+from schemas import results as r
+from schemas.registry import COMMAND_TYPES, RESULT_TYPES
+from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
+from streams.domain.instance.state import FINISHED, STATUSES
+from streams.testing.spec import NOW, instance
+
+SOURCE = """
+id: flow
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: work, next: end}
+  end: {type: end}
+"""
+RUN = c.RunInstance("flow")
+IN = {
+    "Created": (c.CreateInstance("flow"),),
+    "Running": (RUN,),
+    "Suspended": (RUN, c.SuspendInstance("lunch")),
+    "Completed": (RUN, r.CompleteActivity(2, 1)),
+    "Failed": (RUN, r.FailActivity(2, 1, "Boom")),
+    "Cancelled": (RUN, c.CancelInstance()),
+    "Terminated": (RUN, c.TerminateInstance()),
+    "Deleted": (RUN, c.CancelInstance(), c.DeleteInstance()),
+}
+COMMANDS = {
+    "RunInstance": RUN,
+    "CreateInstance": c.CreateInstance("flow"),
+    "StartChild": c.StartChild("flow", "", b"{}", "parent", "life", 3),
+    "StartInstance": c.StartInstance(),
+    "SuspendInstance": c.SuspendInstance(),
+    "ResumeInstance": c.ResumeInstance(),
+    "CancelInstance": c.CancelInstance(),
+    "TerminateInstance": c.TerminateInstance(),
+    "DeleteInstance": c.DeleteInstance("tidy"),
+    "RetryIncident": c.RetryIncident(0),
+    "CompleteActivity": r.CompleteActivity(2, 1),
+    "FailActivity": r.FailActivity(2, 1, "Boom"),
+    "ReportActivityStarted": r.ReportActivityStarted(2, 1),
+    "HeartbeatActivity": r.HeartbeatActivity(2, 1),
+    "CompleteCall": c.CompleteCall(2, b"{}"),
+    "FailCall": c.FailCall(2, "State", "why"),
+    "Continue": c.Continue(),
+    "FireTimer": c.FireTimer(NOW),
+    "PublishDefinition": c.PublishDefinition("x"),
+}
+# A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
+# u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
+TABLE = """
+Command               Created    Running    Suspended Completed Failed  Cancelled Terminated Deleted
+RunInstance           e          e          e         e         e       e         e          e
+CreateInstance        e          e          e         e         e       e         e          e
+StartChild            e          e          e         e         e       e         e          e
+StartInstance         Running    -          -         -         -       -         -          -
+SuspendInstance       -          Suspended  -         -         -       -         -          -
+ResumeInstance        -          -          Running   -         -       -         -          -
+CancelInstance        Cancelled  Cancelled  Cancelled -         -       -         -          -
+TerminateInstance     Terminated Terminated Terminated -         -       -         -          -
+DeleteInstance        Deleted    -          -         Deleted   Deleted Deleted   Deleted    -
+RetryIncident         -          n          -         -         -       -         -          -
+CompleteActivity      x          Completed  =         x         x       x         x          x
+FailActivity          x          Failed     Failed    x         x       x         x          x
+ReportActivityStarted x          =          =          x         x       x         x          x
+HeartbeatActivity     x          .          .         x         x       x         x          x
+CompleteCall          .          .          .         .         .       .         .          .
+FailCall              .          .          .         .         .       .         .          .
+Continue              .          .          .         .         .       .         .          .
+FireTimer             .          .          .         .         .       .         .          .
+PublishDefinition     u          u          u         u         u       u         u          u
+"""
+(_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
+CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]
+REFUSALS = {
+    "-": "InvalidStateTransition",
+    "e": "already_exists",
+    "x": "already_closed",
+    "u": "UnsupportedOperation",
+    "n": "NotFound",
+}
+
+
+def test_the_table_has_every_state_and_every_command():
+    assert sorted(HEAD) == sorted(STATUSES)
+    assert [name for name, *_ in ROWS] == list(COMMANDS)
+    assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES})
+
+
+@pytest.mark.parametrize(("name", "status", "cell"), CELLS)
+def test_a_command_in_a_state(name, status, cell):
+    spec = instance(SOURCE).given(*IN[status])
+    assert spec.state.status == status
+    decided = spec.when(COMMANDS[name])
+    if cell in REFUSALS:
+        words = {"-": (name, status), "e": (status,), "n": ("no open incident",)}
+        decided.then_rejected(REFUSALS[cell], *words.get(cell, ()))
+    elif cell == ".":
+        decided.then_nothing()
+    else:
+        assert len(decided.events) > 0
+        assert decided.accepted().state.status == (status if cell == "=" else cell)
+
+
+def test_the_transitions_are_those_of_the_table_and_no_others():
+    reached = {(before, after) for _, before, after in CELLS if after in STATUSES}
+    assert reached == {(before, after) for before, all_ in TRANSITIONS.items() for after in all_}
+
+
+def test_the_commands_that_the_states_decide_on_are_those_of_the_table():
+    refused = {name for name, _, cell in CELLS if cell == "-"}
+    assert refused == set(LEGAL)
+    for name, status, cell in CELLS:
+        assert name not in LEGAL or (status in LEGAL[name]) == (cell != "-")
+
+
+@pytest.mark.parametrize("status", sorted(FINISHED))
+def test_a_finished_instance_answers_alike_after_all_but_its_memory_is_gone(status):
+    spec = instance(SOURCE).given(*IN[status])
+    memory = spec.aggregate.decode(spec.aggregate.encode(spec.aggregate.remnant(spec.state)))
+    short = replace(spec, state=memory)
+    for name, command in COMMANDS.items():
+        whole, rest = spec.when(command).outcome, short.when(command).outcome
+        assert type(whole) is type(rest), name
+        assert getattr(whole, "code", "") == getattr(rest, "code", "")
+        assert getattr(whole, "events", []) == getattr(rest, "events", [])
+
+
+def test_deleting_keeps_the_reason_and_hides_nothing_of_the_history():
+    spec = instance(SOURCE).given(*IN["Completed"])
+    spec = spec.when(c.DeleteInstance("tidy")).then("workflow.deleted")
+    assert spec.past[-1].reason == "tidy"
+    assert spec.state.sequence == len(spec.past)
+    assert spec.aggregate.is_finished(spec.state)
