@@ -33,6 +33,8 @@ class Activity:
     reads: TypeAdapter[Any] | None
     """Checks the input's type; None where any JSON value will do."""
     writes: TypeAdapter[Any] | None
+    waits: bool = False
+    """Only waits, and so takes no place among those that run at the same time."""
 
     def arguments(self, value: Any, context: ActivityContext) -> dict[str, Any]:
         """Return the call's arguments; pydantic's `ValidationError` where the input is wrong."""
@@ -50,26 +52,32 @@ class Activity:
         return value if self.writes is None else self.writes.dump_python(value, mode="json")
 
 
-def activity(name: str, *, queue: str = DEFAULT_QUEUE) -> Callable[[F], F]:
+def activity(name: str, *, queue: str = DEFAULT_QUEUE, waits: bool = False) -> Callable[[F], F]:
     """Declare a sync or async function as an activity.
 
     The function takes at most one input, of any type that pydantic reads (a model, a
     dataclass, a dict, a number), and at most one `ActivityContext`. Sync functions run in
-    threads, async ones on one event loop.
+    threads, async ones on one event loop. An async one that only `waits` takes no place among
+    those that run at the same time.
 
     Raises:
         ActivityDefinitionError: the function's parameters fit no activity.
     """
 
     def declare(function: F) -> F:
-        setattr(function, _MARK, activity_of(function, name, queue))
+        setattr(function, _MARK, activity_of(function, name, queue, waits=waits))
         return function
 
     return declare
 
 
-def activity_of(function: Callable[..., Any], name: str, queue: str = DEFAULT_QUEUE) -> Activity:
+def activity_of(
+    function: Callable[..., Any], name: str, queue: str = DEFAULT_QUEUE, *, waits: bool = False
+) -> Activity:
     """Return the activity that a function is under this name."""
+    if waits and not inspect.iscoroutinefunction(function):
+        text = f"activity {name!r}: only an async function can wait without a thread"
+        raise ActivityDefinitionError(text)
     try:
         check_queue(queue)
         hints = get_type_hints(function)
@@ -85,6 +93,7 @@ def activity_of(function: Callable[..., Any], name: str, queue: str = DEFAULT_QU
         takes_context,
         _adapter(hints.get(takes_input, Any)),
         _adapter(hints.get("return", Any)),
+        waits,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import OrderedDict, deque
@@ -14,9 +15,11 @@ import msgspec
 from connectors.workers.attempt import Prepared, Task, prepare, run, run_async
 from connectors.workers.context import ActivityContext
 from connectors.workers.declare import Activity
+from connectors.workers.resources import close_resources
 from schemas.results import ReportActivityStarted
 
 _CANCELLED_KEPT = 10_000
+_CLOSE_SECONDS = 15.0
 Key = tuple[str, int]
 Finish = Callable[[Task, msgspec.Struct | None], None]
 Report = Callable[[Task, msgspec.Struct], None]
@@ -29,6 +32,8 @@ class Running(msgspec.Struct):
     task: Task
     context: ActivityContext
     begun: float
+    places: int = 1
+    """How many it takes among those that run: none where it only waits."""
     job: asyncio.Task[None] | None = None
     detached: bool = False
     beat_at: float = 0.0
@@ -55,8 +60,9 @@ class Executor:
         self._lock = threading.Lock()
         self.running: dict[int, Running] = {}
         self._begun = 0
+        self._closing = False
         self.held = 0
-        """Tasks that were handed over and are not finished."""
+        """Tasks that were handed over and are not finished, but for those that only wait."""
 
     def submit(self, task: Task, report: Report) -> None:
         """Run a task as soon as there is room."""
@@ -65,9 +71,9 @@ class Executor:
         )
         call = prepare(self._activities, context)
         with self._lock:
-            self.held += 1
+            self.held += _places(call)
         if not isinstance(call, Prepared):
-            self._end(task, None, call)
+            self._end(task, None, call, 1)
         elif call.activity.is_async:
             self._loop.call_soon_threadsafe(self._take, task, call, report)
         else:
@@ -92,18 +98,25 @@ class Executor:
         self._loop.call_soon_threadsafe(self._waiting.clear)
 
     def drain(self, seconds: float) -> int:
-        """Wait for running attempts; return how many had to be left."""
+        """Wait for running attempts, not for those that only wait; return how many are left."""
         deadline = time.monotonic() + seconds
-        while self.running and time.monotonic() < deadline:
+        while self._busy() and time.monotonic() < deadline:
             time.sleep(0.01)
         return len(self.running)
 
+    def _busy(self) -> bool:
+        return any(running.places for running in list(self.running.values()))
+
     def close(self) -> None:
-        """Stop the loop; async attempts that still run are cancelled."""
+        """Stop the loop; attempts that still run are told so, and stay on the queue."""
+        self._closing = True
         for running in list(self.running.values()):
             running.context.cancelled.set()
             if running.job is not None:
                 self._loop.call_soon_threadsafe(running.job.cancel)
+        closed = asyncio.run_coroutine_threadsafe(close_resources(), self._loop)
+        with contextlib.suppress(TimeoutError):
+            closed.result(_CLOSE_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         if not self._thread.is_alive():
@@ -117,47 +130,60 @@ class Executor:
             if call.context.key in self._cancelled:
                 return None
             self._begun += 1
-            running = Running(self._begun, task, call.context, time.monotonic())
+            running = Running(self._begun, task, call.context, time.monotonic(), _places(call))
             self.running[self._begun] = running
         call.context.started_at = time.time_ns() // 1_000_000
         if task.body.report_started:
             report(task, started(running, 0))
         return running
 
-    def _end(self, task: Task, begun: Running | None, result: msgspec.Struct | None) -> None:
+    def _end(
+        self, task: Task, begun: Running | None, result: msgspec.Struct | None, places: int
+    ) -> None:
         with self._lock:
-            self.held -= 1
+            self.held -= places
             if begun is not None:
                 del self.running[begun.number]
+            wanted = (task.envelope.id, task.body.attempt) not in self._cancelled
+        if result is None and wanted and self._closing:
+            return  # Not done, and not cancelled by the engine: another worker does it.
         self._finish(task, result)
 
     def _run(self, task: Task, call: Prepared, report: Report) -> None:
         begun = self._begin(task, call, report)
-        self._end(task, begun, None if begun is None else run(call))
+        self._end(task, begun, None if begun is None else run(call), 1)
 
     def _take(self, task: Task, call: Prepared, report: Report) -> None:
+        if call.activity.waits:
+            self._launch(task, call, report)
+            return
         self._waiting.append((task, call))
         self._next(report)
 
     def _next(self, report: Report) -> None:
         while self._waiting and self._active < self._concurrency:
             task, call = self._waiting.popleft()
-            self._active += 1
-            running = self._begin(task, call, report)
-            if running is None:
-                self._active -= 1
-                self._end(task, None, None)
-                continue
-            job = self._run_async(running, call, report)
-            running.job = self._loop.create_task(job)
+            self._launch(task, call, report)
+
+    def _launch(self, task: Task, call: Prepared, report: Report) -> None:
+        running = self._begin(task, call, report)
+        if running is None:
+            self._end(task, None, None, _places(call))
+            return
+        self._active += running.places
+        running.job = self._loop.create_task(self._run_async(running, call, report))
 
     async def _run_async(self, running: Running, call: Prepared, report: Report) -> None:
         try:
             result = await run_async(call)
         finally:
-            self._active -= 1
-        self._end(running.task, running, result)
+            self._active -= running.places
+        self._end(running.task, running, result, running.places)
         self._next(report)
+
+
+def _places(call: object) -> int:
+    return 0 if isinstance(call, Prepared) and call.activity.waits else 1
 
 
 def started(running: Running, heartbeat_ms: int) -> msgspec.Struct:
