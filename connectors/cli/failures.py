@@ -7,13 +7,17 @@ there · 4 the engine rejected the command · 5 not found · 6 no answer in time
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import click
+import typer
 from confluent_kafka import KafkaException
 from pydantic import ValidationError
 
 from connectors.cli.output import fault
 from connectors.client.errors import CommandRejectedError, NoAnswerError, NotReadyError
+from connectors.demo.plan import DemoError
+from connectors.demo.sensor_file import SensorFileError
+from connectors.mqtt.broker import BrokerError
 from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
 from projections.errors import (
     BadTokenError,
@@ -21,11 +25,17 @@ from projections.errors import (
     ProjectionError,
     ViewsNotReadyError,
 )
+from streams.app import EngineLockedError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
 from topics.embedded import KafkaStartError
+from topics.java import KafkaMissingError
 
 FAILED, USAGE, NOT_READY, REJECTED, NOT_FOUND, NO_ANSWER = 1, 2, 3, 4, 5, 6
+
+
+_USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
+"""Typer's base of all usage errors: its name has moved between releases."""
 
 
 class NotFoundError(Exception):
@@ -38,6 +48,8 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NotReadyError, NOT_READY),
     (NoKafkaError, NOT_READY),
     (KafkaStartError, NOT_READY),
+    (KafkaMissingError, NOT_READY),
+    (BrokerError, NOT_READY),
     (KafkaException, NOT_READY),
     (NotFoundError, NOT_FOUND),
     (NotReachedError, NO_ANSWER),
@@ -45,6 +57,9 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (ProjectionError, FAILED),
     (BadTokenError, USAGE),
     (TopicsRefusedError, FAILED),
+    (EngineLockedError, FAILED),
+    (DemoError, FAILED),
+    (SensorFileError, USAGE),
     (ActivityDefinitionError, USAGE),
     (NoActivitiesError, USAGE),
     (ValidationError, USAGE),
@@ -55,12 +70,12 @@ def guarded(command: Callable[[], object]) -> int:
     """Run the command line; return its exit code, with one sentence for a known error."""
     try:
         result = command()
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
+    except _USAGE_ERROR as error:
         error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return USAGE
+    except (typer.Abort, KeyboardInterrupt):
         fault("stopped")
         return 130
     except tuple(kind for kind, _ in _CODES) as error:

@@ -10,6 +10,7 @@ from connectors.cli import (
     bench,
     cluster,
     definition,
+    demo,
     events,
     instance,
     processes,
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 for noun in (definition.app, instance.app, events.app, topics.app):
     app.add_typer(noun)
-for room in (processes, projection, cluster, bench):
+for room in (processes, projection, cluster, demo, bench):
     room.register(app)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _TIME_COLUMNS: Final = ("timestamp", "time", "date", "datetime")
 _VALUE_COLUMNS: Final = ("value", "temperature", "temp")
@@ -54,12 +54,24 @@ def read_samples(path: Path) -> list[Sample]:
     Raises:
         SensorFileError: a column is missing or a row cannot be read; names file and line.
     """
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
-        header = [name.strip().lower() for name in next(rows, [])]
-        time = _column(path, header, _TIME_COLUMNS)
-        value = _column(path, header, _VALUE_COLUMNS)
-        return [_sample(path, rows.line_num, row, time, value) for row in rows if row]
+        try:
+            samples = list(_samples(path, rows))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise SensorFileError(f"{path}:{rows.line_num + 1}: no CSV file: {error}") from error
+    if not samples:
+        raise SensorFileError(f"{path}:1: there is no reading below the header")
+    return samples
+
+
+def _samples(path: Path, rows: Any) -> Iterator[Sample]:
+    header = [name.strip().lower() for name in next(rows, [])]
+    time = _column(path, header, _TIME_COLUMNS)
+    value = _column(path, header, _VALUE_COLUMNS)
+    for row in rows:
+        if row:
+            yield _sample(path, rows.line_num, row, time, value)
 
 
 def slices_by_day(path: Path) -> list[Slice]:
@@ -98,7 +110,7 @@ def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
         if name in header:
             return header.index(name)
     raise SensorFileError(
-        f"{path}: no column {' or '.join(names)} in the first line, which is {','.join(header)!r}"
+        f"{path}:1: no column {' or '.join(names)} in the first line, which is {','.join(header)!r}"
     )
 
 
