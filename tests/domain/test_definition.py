@@ -105,3 +105,12 @@ def test_a_definition_waits_for_nothing_and_never_ends():
     assert not spec.aggregate.is_finished(spec.state)
     assert spec.aggregate.remnant(spec.state) == spec.state
     assert spec.aggregate.incarnation(spec.state) == ""
+
+
+def test_a_publisher_may_expect_that_nobody_published_in_between():
+    spec = definition("flow")
+    spec.when(publish(), expected_sequence=2).then_rejected("version_conflict", "at sequence 0")
+    spec = spec.when(publish(), expected_sequence=0).accepted()
+    newer = publish(version="1.1.0")
+    spec.when(newer, expected_sequence=0).then_rejected("version_conflict", "at sequence 2")
+    spec.when(newer, expected_sequence=2).accepted()

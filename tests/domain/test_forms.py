@@ -191,3 +191,24 @@ def test_the_engine_is_told_in_sentences():
     sentences = read_for_decision(PublishDefinition(changed("PT5S", "5 s")))
     assert sentences[0].startswith("definition:8:")
     assert read_for_decision(PublishDefinition(GOOD)) == read_definition(GOOD)
+
+
+NAMED = """\
+{"id": "flow", "version": "1.0.0",
+ "name": "Überwachung 监控", "metadata": {"owner": {"team": "π"}},
+ "nodes": [
+   {"id": "start", "type": "start", "name": "开始", "metadata": {"x": [10, 20]}, "next": "end"},
+   {"id": "end", "type": "end", "name": "النهاية"}
+ ]}
+"""
+
+
+@pytest.mark.parametrize("write", [write_definition, lambda d: definition_json(d).decode()])
+def test_names_in_any_language_and_metadata_of_any_shape_come_back(write):
+    text = write(read_definition(NAMED))
+    definition = read_definition(text)
+    assert (definition.name, definition.metadata) == ("Überwachung 监控", {"owner": {"team": "π"}})
+    names = {node.id: node.name for node in definition.nodes.values()}
+    assert names == {"start": "开始", "end": "النهاية"}
+    assert definition.nodes["start"].metadata == {"x": [10, 20]}
+    assert "监控" in text

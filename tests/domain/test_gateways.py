@@ -2,10 +2,17 @@
 
 import pytest
 
-from schemas.commands import ResumeInstance, RetryIncident, RunInstance, SuspendInstance
+from schemas.commands import (
+    CompleteCall,
+    FireTimer,
+    ResumeInstance,
+    RetryIncident,
+    RunInstance,
+    SuspendInstance,
+)
 from schemas.events import ActivityScheduled, ErrorOccurred, Moves, NodeExecuted, WorkflowCompleted
 from schemas.results import CompleteActivity
-from streams.testing.spec import has, instance
+from streams.testing.spec import NOW, has, instance
 
 CHOICE = """
 id: choice
@@ -203,3 +210,40 @@ def test_a_resumed_instance_notes_what_was_released():
         RunInstance("parallel"), SuspendInstance(), CompleteActivity(2, 1)
     )
     spec.when(ResumeInstance()).then("workflow.resumed", has(NodeExecuted, node_type="release"))
+
+
+SPLITS = {
+    "start": "{type: start, next: [%s]}",
+    "activity": "{type: activity, activity_type: a, next: [%s]}",
+    "timer": "{type: timer, duration: 1, next: [%s]}",
+    "call": "{type: call, definition: other, next: [%s]}",
+}
+DONE = {
+    "start": (),
+    "activity": (CompleteActivity(2, 1),),
+    "timer": (FireTimer(NOW + 1_000),),
+    "call": (CompleteCall(2, b"{}"),),
+}
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+@pytest.mark.parametrize(
+    ("n", "taken"), [(1, ["a"]), (2, ["a", "b"]), (3, ["b"]), (9, ["other"]), (0, ["a"])]
+)
+def test_any_node_may_split_with_conditions_and_a_default_and_merge_again(kind, n, taken):
+    arms = '{to: a, when: "${n <= 2}"}, {to: b, when: "${n == 2 || n == 3}"}'
+    head = SPLITS[kind] % f"{arms}, {{to: other, default: true}}"
+    lines = [f"node: {head}"] if kind != "start" else []
+    first = "{type: start, next: node}" if kind != "start" else head
+    lines += [f"{name}: {{type: activity, activity_type: x, next: end}}" for name in "ab"]
+    source = f"id: flow\nversion: 1.0.0\nnodes:\n  start: {first}\n" + "".join(
+        f"  {line}\n" for line in [*lines, "other: {type: call, definition: o, next: end}"]
+    )
+    spec = instance(source + "  end: {type: end}\n")
+    spec = spec.given(RunInstance("flow", "", b'{"n":%d}' % n)).later(1_000).given(*DONE[kind])
+    assert places(spec) == taken
+    for key in list(spec.state.activities):
+        spec = spec.given(CompleteActivity(key, 1))
+    for key in list(spec.state.calls):
+        spec = spec.given(CompleteCall(key, b"{}"))
+    assert spec.state.status == "Completed"

@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.commands import CompleteCall, Continue, FireTimer, RetryIncident, RunInstance
-from schemas.events import ErrorOccurred, Moves, WorkflowStarted
-from schemas.results import CompleteActivity
+from schemas.events import ActivityFailed, ErrorOccurred, Moves, WorkflowStarted
+from schemas.results import CompleteActivity, FailActivity
 from streams.domain.protocol import SendCommand
 from streams.testing.spec import INCARNATION, NOW, has, instance
 
@@ -139,3 +139,13 @@ def test_a_childs_result_above_the_limit_is_an_incident_at_the_call():
     assert spec.past[-1].code == "limit_exceeded"
     assert spec.state.tokens == {1: "work"}
     spec.when(RetryIncident(0)).then("incident.resolved", "call.started")
+
+
+def test_the_errors_keep_their_newest_entries_and_the_history_has_them_all():
+    spec = flow(START, WORK % ", retry: {immediate: 300}").given(RunInstance("flow"))
+    for attempt in range(1, 251):
+        spec = spec.given(FailActivity(2, attempt, "Boom", f"no {attempt}"))
+    assert len(spec.state.errors) == 200
+    assert spec.state.errors[-1] == "work: Boom: no 250"
+    assert sum(isinstance(event, ActivityFailed) for event in spec.past) == 250
+    assert len(spec.state.activities[2].attempts) == 20

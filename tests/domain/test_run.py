@@ -2,7 +2,13 @@
 
 import pytest
 
-from schemas.commands import CreateInstance, RunInstance, StartChild, StartInstance
+from schemas.commands import (
+    CreateInstance,
+    RunInstance,
+    StartChild,
+    StartInstance,
+    SuspendInstance,
+)
 from schemas.events import (
     ActivityScheduled,
     Moves,
@@ -148,3 +154,52 @@ def test_a_declared_result_is_all_that_is_returned():
     instance(source).when(RunInstance("empty", "", b'{"a":1,"b":2}')).then(
         WorkflowStarted, WorkflowCompleted(b'{"sum":3}')
     )
+
+
+# Metadata: the client's own, beside the variables.
+
+
+@pytest.mark.parametrize("begin", [RunInstance, CreateInstance])
+def test_metadata_are_kept_with_the_instance_and_never_seen_by_the_workflow(begin):
+    metadata = '{"z": "ключ", "a": {"n": 1}}'.encode()
+    spec = instance(HELLO).given(begin("hello", "", b"{}", metadata))
+    assert spec.past[0].metadata == spec.state.metadata
+    assert spec.state.metadata == '{"a":{"n":1},"z":"ключ"}'.encode()
+    assert list(spec.state.variables) == ["who"]
+
+
+def test_metadata_stay_when_a_created_instance_is_started():
+    spec = instance(HELLO).given(CreateInstance("hello", "", b"{}", b'{"a":1}'), StartInstance())
+    assert spec.state.metadata == b'{"a":1}'
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code", "word"),
+    [
+        (b"[1]", "InvalidInput", "metadata: not a JSON object"),
+        (b"{", "InvalidInput", "metadata"),
+        (b'{"n":9223372036854775808}', "InvalidInput", "metadata"),
+        (b'{"n":"%s"}' % (b"x" * 100), "limit_exceeded", "the metadata have 108 bytes"),
+    ],
+)
+def test_metadata_that_cannot_be_are_refused(metadata, code, word):
+    spec = instance(HELLO).with_limits(variable=100)
+    spec.when(RunInstance("hello", "", b"{}", metadata)).then_rejected(code, word)
+
+
+# What a client expects of the instance's sequence.
+
+
+@pytest.mark.parametrize("begin", [RunInstance("hello"), CreateInstance("hello")])
+def test_a_start_may_expect_that_there_is_nothing_yet(begin):
+    spec = instance(HELLO)
+    spec.when(begin, expected_sequence=0).accepted()
+    spec.when(begin, expected_sequence=3).then_rejected("version_conflict", "at sequence 0")
+
+
+def test_a_sequence_is_the_number_of_events_and_a_client_may_expect_it():
+    spec = instance(HELLO).given(RunInstance("hello"))
+    assert spec.state.sequence == len(spec.past) == 2
+    suspend = SuspendInstance()
+    spec.when(suspend, expected_sequence=1).then_rejected("version_conflict", "expects 1", "again")
+    spec.when(suspend, expected_sequence=2).then("workflow.suspended")

@@ -1,0 +1,46 @@
+"""Public event types: their names, what they say, and what every event says about itself."""
+
+import pytest
+
+from schemas.envelope import Context, Envelope
+from schemas.registry import BODIES, EVENT_TYPES
+
+FIELDS = {
+    "workflow.created": {"definition_id", "metadata"},
+    "workflow.started": {"definition_id", "metadata"},
+    "workflow.suspended": {"reason"},
+    "workflow.resumed": {"reason"},
+    "workflow.completed": {"result"},
+    "workflow.failed": {"code", "message"},
+    "workflow.cancelled": {"reason"},
+    "workflow.terminated": {"reason"},
+    "workflow.deleted": {"reason"},
+    "activity.scheduled": {"activity_id", "activity_type"},
+    "activity.started": {"activity_id", "activity_type", "worker", "started_at"},
+    "activity.completed": {"activity_id", "activity_type", "output", "worker", "started_at"},
+    "activity.failed": {"activity_id", "activity_type", "code", "message", "worker", "started_at"},
+    "node.executed": {"node", "node_type"},
+    "error.occurred": {"code", "message", "node"},
+}
+"""What consumers count on, by type; `tests/golden` holds that it stays."""
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_event_says_what_its_consumers_count_on(name):
+    assert name in EVENT_TYPES
+    assert FIELDS[name] <= set(BODIES[name].__struct_fields__)
+
+
+def test_every_event_says_which_instance_when_by_whom_and_why():
+    assert {"id", "type", "time", "aggregate_id", "sequence", "position"} <= set(
+        Envelope.__struct_fields__
+    )
+    assert {"actor", "tenant", "causation_id", "correlation_id", "trace", "metadata", "key_id"} == {
+        *Context.__struct_fields__
+    }
+
+
+def test_event_types_are_dotted_and_in_the_past():
+    for name in EVENT_TYPES:
+        noun, dot, verb = name.partition(".")
+        assert (dot, noun.islower(), verb.endswith(("ed", "d"))) == (".", True, True)
