@@ -46,6 +46,7 @@ class Inbound:
         self._sink = self._new_sink()
         self._window = AckWindow(_nobody)
         self._client: ManualAckClient | None = None
+        self._taking = True
         self.connected = asyncio.Event()
         """Set while messages flow."""
 
@@ -123,11 +124,13 @@ class Inbound:
             stopping.cancel()
 
     async def _finish(self, client: ManualAckClient, serving: asyncio.Task[None]) -> None:
-        """Take no more; let Kafka acknowledge what is in flight, for a while."""
+        """Take no more; let Kafka have what is in flight, for a while; acknowledge it."""
+        self._taking = False
         client.pause()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.bridge_stop_timeout):
                 await self._drained(serving)
+        await client.flush()
 
     async def _drained(self, serving: asyncio.Task[None]) -> None:
         drained = asyncio.ensure_future(self._sink.drained.wait())
@@ -156,6 +159,8 @@ class Inbound:
         return KafkaSink(servers, self._settings.bridge_linger_ms, self._mqtt.receive_maximum)
 
     def _received(self, message: Received) -> None:
+        if not self._taking:
+            return  # Not acknowledged: it comes again after the stop.
         metrics = self._metrics
         metrics.received.inc()
         if message.duplicate:

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 _PENDING_CALLS = 100_000
 """Above this many unanswered calls aiomqtt warns at each; its default is 10."""
 UNREADABLE_TOPIC = "\N{REPLACEMENT CHARACTER}"
+_NOBODY = "tidemill/nobody"
 
 
 class Received(NamedTuple):
@@ -80,6 +81,20 @@ class ManualAckClient(aiomqtt.Client):
     def acknowledge(self, mid: int) -> None:
         """Send the PUBACK of a message; the owner keeps the order of arrival."""
         self._client.ack(mid, 1)
+
+    async def flush(self) -> None:
+        """Wait until the broker has handled every acknowledgement sent so far.
+
+        A broker answers in order, so an answer to anything will do: here that a filter which
+        was never subscribed is unsubscribed. Without it acknowledgements are lost at the end
+        of a connection: Artemis drops what it has read and not handled, and a socket closed
+        with unread messages resets the connection under any broker.
+
+        Raises:
+            aiomqtt.MqttError: the connection was lost, or there was no answer in time.
+        """
+        self.resume()
+        await self.unsubscribe(_NOBODY)
 
     async def disconnected(self) -> str:
         """Wait until the connection is gone; return why."""

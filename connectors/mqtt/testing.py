@@ -20,6 +20,9 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from connectors.mqtt.bridge import Bridge
 from connectors.mqtt.broker import BrokerOptions, Kind, MqttBroker
+from connectors.mqtt.clients import session_client
+from connectors.mqtt.manual_ack import Received
+from connectors.mqtt.names import MqttNames
 from connectors.mqtt.settings import BridgeSettings, MqttSettings
 
 _READY_SECONDS: Final = 30.0
@@ -120,6 +123,26 @@ async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a test may look until it sees
             await asyncio.sleep(0.02)
+
+
+async def unacknowledged(settings: MqttSettings) -> list[bytes]:
+    """Take over the bridge's session (it must be away): the payloads it has not acknowledged.
+
+    A message of our own on each topic comes after everything that waits.
+    """
+    names, ends = MqttNames(settings.prefix), (b"end of telemetry", b"end of status")
+    taken: list[Received] = []
+    client = session_client(settings, taken.append)
+    await client.open()
+    await client.publish(names.telemetry("end"), ends[0], 1)
+    await client.publish(names.status("end"), ends[1], 1)
+    await until(lambda: {message.payload for message in taken}.issuperset(ends))
+    for message in taken:
+        if message.payload in ends:
+            client.acknowledge(message.mid)
+    await client.flush()
+    await client.close()
+    return [message.payload for message in taken if message.payload not in ends]
 
 
 def read_topic(bootstrap: str, topic: str) -> list[Message]:

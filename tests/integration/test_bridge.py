@@ -22,6 +22,7 @@ from connectors.mqtt.testing import (
     read_topic,
     running,
     settings_for,
+    unacknowledged,
     until,
 )
 from schemas.codec import decode, encode
@@ -50,16 +51,6 @@ async def publish(settings, *messages):
     await client.close()
 
 
-async def unacknowledged(settings, quiet=0.5):
-    """Take over the bridge's session (it must be away): what has it not acknowledged?"""
-    taken = []
-    client = session_client(settings.mqtt, taken.append)
-    await client.open()
-    await asyncio.sleep(quiet)
-    await client.close()
-    return [message.payload for message in taken]
-
-
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_readings_reach_the_device_s_partition_and_are_acknowledged(
     settings, names, kafka, version
@@ -79,7 +70,7 @@ def test_readings_reach_the_device_s_partition_and_are_acknowledged(
         for record, message in zip(records, decoded, strict=True):
             assert record.key().decode() == message.envelope.aggregate_id
             assert record.partition() == partition_of(record.key(), 4)
-        assert await unacknowledged(settings) == []
+        assert await unacknowledged(settings.mqtt) == []
 
     asyncio.run(main())
 
@@ -134,7 +125,7 @@ def test_what_cannot_be_read_becomes_a_dead_letter_and_the_rest_goes_on(settings
         assert reasons == {"not", "device", "payload"}
         assert {dict(r.headers())["source"] for r in letters} == {b"mqtt"}
         assert b"\xff\xfe" in {record.value() for record in letters}
-        assert await unacknowledged(settings) == []
+        assert await unacknowledged(settings.mqtt) == []
 
     asyncio.run(main())
 
