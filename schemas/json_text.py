@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -41,9 +42,24 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
 def canonical(value: object) -> bytes:
     """Write a value as canonical JSON; `JsonError` where it cannot be."""
     try:
-        return _encoder.encode(value)
+        data = _encoder.encode(value)
+        if b"null" in data:  # What infinity and NaN would be written as, unasked.
+            _check_finite(value)
+        return data
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise JsonError(f"cannot be written as JSON: {error}") from error
+
+
+def _check_finite(value: object) -> None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is no number of JSON; send null or a string")
+    elif isinstance(value, dict):
+        for item in value.values():
+            _check_finite(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_finite(item)
 
 
 def check_integers(value: object) -> None:

@@ -24,8 +24,10 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     message: int = 512 * 1024
     events_per_command: int = 2_000
     steps_per_command: int = 1_000
-    path: int = 200
-    """Entries kept of the execution path and of the error stack; the whole is in the history."""
+    text: int = 4_000
+    """Characters of an error's message; what is longer is cut."""
+    reason: int = 1_000
+    """Characters of a reason: it goes to every worker and child that is told."""
 
 
 class Definitions(Protocol):

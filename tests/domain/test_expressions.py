@@ -35,6 +35,8 @@ VARIABLES = {
         ("size(items) == 3", True),
         ('name.startsWith("A")', True),
         ('"workflow.gone" == name', False),
+        (r'r"\" + string(workflow.n) == "\\5"', True),
+        ("workflow // the whole\n.n == 5", True),
     ],
 )
 def test_conditions(source, truth):
@@ -118,6 +120,8 @@ def test_the_output_of_a_node_goes_before_a_variable_of_that_name():
         ("n >", "Syntax error"),
         ("n" * 5_000, "at most 4096 bytes"),
         ("a.all(x, x.all(y, y.all(z, z > 0)))", "at most 2 comprehensions"),
+        ("a.all // c\n(x, x.all // c\n(y, y.all // c\n(z, z > 0)))", "at most 2 comprehensions"),
+        (r'r"\" == s && a.all(x, x.all(y, y.all(z, z == "")))', "at most 2 comprehensions"),
     ],
 )
 def test_a_source_that_is_no_expression_is_refused(source, word):

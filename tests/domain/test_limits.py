@@ -2,7 +2,18 @@
 
 import pytest
 
-from schemas.commands import CompleteCall, Continue, FireTimer, RetryIncident, RunInstance
+from schemas.commands import (
+    CancelInstance,
+    CompleteCall,
+    Continue,
+    DeleteInstance,
+    FireTimer,
+    ResumeInstance,
+    RetryIncident,
+    RunInstance,
+    SuspendInstance,
+    TerminateInstance,
+)
 from schemas.events import ActivityFailed, ErrorOccurred, Moves, WorkflowStarted
 from schemas.results import CompleteActivity, FailActivity
 from streams.domain.protocol import SendCommand
@@ -149,3 +160,88 @@ def test_the_errors_keep_their_newest_entries_and_the_history_has_them_all():
     assert spec.state.errors[-1] == "work: Boom: no 250"
     assert sum(isinstance(event, ActivityFailed) for event in spec.past) == 250
     assert len(spec.state.activities[2].attempts) == 20
+
+
+LONG = "long " * 1_000_000
+
+
+def test_a_long_message_of_a_worker_is_cut_in_the_event_and_shorter_in_the_state():
+    spec = flow(START, WORK % ", retry: {immediate: 300}").given(RunInstance("flow"))
+    for attempt in range(1, 251):
+        spec = spec.given(FailActivity(2, attempt, LONG, LONG, worker=LONG))
+    failed = next(event for event in spec.past if isinstance(event, ActivityFailed))
+    assert (len(failed.message), failed.message[-1]) == (4_000, "…")
+    assert len(failed.code) == len(failed.worker) == 256
+    assert len(spec.aggregate.encode(spec.state)) < 250_000
+    assert spec.given(FailActivity(2, 251, "x", LONG, retryable=False)).state.status == "Failed"
+
+
+def test_a_long_value_in_an_incidents_sentence_is_cut():
+    spec = flow(START, 'work: {type: timer, duration: "${n}", next: end}')
+    spec = spec.given(RunInstance("flow", "", b'{"n":"%s"}' % (b"x" * 200_000)))
+    assert len(spec.past[-1].message) == 4_000
+
+
+@pytest.mark.parametrize(
+    ("command", "before"),
+    [
+        (SuspendInstance(LONG), ()),
+        (ResumeInstance(LONG), (SuspendInstance(),)),
+        (CancelInstance(LONG), ()),
+        (TerminateInstance(LONG), ()),
+        (DeleteInstance(LONG), (CancelInstance(),)),
+    ],
+)
+def test_a_reason_that_every_worker_would_be_told_is_short(command, before):
+    spec = flow(START, WORK % "").given(RunInstance("flow"), *before)
+    spec.when(command).then_rejected("limit_exceeded", "5000000 characters", "1000")
+
+
+def test_the_inputs_of_the_open_activities_are_bounded_together():
+    names = [f"b{i}" for i in range(6)]
+    nodes = [
+        f'{n}: {{type: activity, activity_type: a, input: "${{v}}", next: end}}' for n in names
+    ]
+    spec = flow(f"start: {{type: start, next: [{', '.join(names)}]}}", *nodes)
+    spec = spec.with_limits(variable=2_500, state=10_000)
+    spec = spec.given(RunInstance("flow", "", b'{"v":"%s"}' % (b"x" * 2_400)))
+    assert len(spec.state.activities) == 4
+    incidents = list(spec.state.incidents.values())
+    assert [i.code for i in incidents] == ["limit_exceeded"] * 2
+    assert "12010 bytes of input" in incidents[0].message
+    spec = spec.given(*(CompleteActivity(key, 1) for key in spec.state.activities))
+    spec.when(RetryIncident(0)).then(*["incident.resolved", "activity.scheduled"] * 2)
+
+
+def test_the_input_of_a_call_is_bounded():
+    spec = flow(
+        START, 'work: {type: call, definition: x, input: {a: "${v}", b: "${v}"}, next: end}'
+    )
+    spec = spec.with_limits(variable=100, state=150)
+    spec = spec.given(RunInstance("flow", "", b'{"v":"%s"}' % (b"x" * 90)))
+    assert (spec.past[-1].code, spec.state.calls) == ("limit_exceeded", {})
+    assert "the input of work has 195 bytes" in spec.past[-1].message
+
+
+def test_a_result_of_the_workflow_is_bounded():
+    source = """
+id: flow
+version: 1.0.0
+nodes:
+  start: {type: start, next: end}
+  end: {type: end}
+result: {a: "${v}", b: "${v}"}
+"""
+    spec = instance(source).with_limits(variable=100, state=150)
+    spec = spec.given(RunInstance("flow", "", b'{"v":"%s"}' % (b"x" * 90)))
+    assert spec.past[-1].code == "limit_exceeded"
+    assert "cannot be computed: it has 195 bytes" in spec.past[-1].message
+    assert spec.state.status == "Running"
+    spec.when(RetryIncident(0)).then("incident.resolved", "node.executed", "error.occurred")
+
+
+def test_a_text_that_grows_without_measure_is_an_incident():
+    spec = flow(START, WORK % f', input: "{"${v} " * 600}"')
+    spec = spec.given(RunInstance("flow", "", b'{"v":"%s"}' % (b"x" * 200_000)))
+    assert spec.past[-1].code == "expression_failed"
+    assert "more than 1048576 characters" in spec.past[-1].message

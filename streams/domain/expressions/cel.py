@@ -24,7 +24,13 @@ _MEMBER = re.compile(r"\bworkflow\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _BARE_WORKFLOW = re.compile(r"\bworkflow\b(?!\s*\.\s*[A-Za-z_])")
 _REFERENCE = re.compile(r"(?:workflow\s*\.\s*)?((?!workflow\b)[A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 _MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
+_STRING = re.compile(
+    r"(?s)//[^\n]*"
+    r"|\b(?:[rR][bB]?|[bB][rR])(?:\"{3}.*?\"{3}|'{3}.*?'{3}|\"[^\"]*\"|'[^']*')"
+    r"|\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}"
+    r"|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
+)
+"""Strings of all kinds, and comments: what is no code."""
 _MIXED = re.compile(r"(?<![\w.])\d+\s*[-+*/%]\s*\d+\.\d|\d\.\d+\s*[-+*/%]\s*\d+(?![\w.])")
 _decode = msgspec.json.decode
 Variables = Mapping[str, bytes]
@@ -60,7 +66,7 @@ class Program:
         """Compile; raises `CompileError`."""
         self.source = source
         program = _compile(source)
-        text = _STRING.sub('""', source)
+        text = _code(source)
         used = set(program.variables())
         self._execute = program.execute
         self._all = WORKFLOW in used and _BARE_WORKFLOW.search(text) is not None
@@ -132,7 +138,7 @@ def compile_cel(source: str, declared: Mapping[str, str]) -> Program:
 
 def warnings(source: str) -> list[str]:
     """Return what is no error but will surprise: integers mixed with doubles."""
-    if _MIXED.search(_STRING.sub('""', source)):
+    if _MIXED.search(_code(source)):
         return [
             (
                 f"`{source}` mixes an integer with a decimal number, which is a type error in CEL: "
@@ -147,7 +153,7 @@ def _compile(source: str) -> cel.Program:
         raise CompileError(source, "an expression must not be empty")
     if len(source.encode()) > SOURCE_BYTES_MAX:
         raise CompileError(source, f"an expression has at most {SOURCE_BYTES_MAX} bytes")
-    if _nesting(_STRING.sub('""', source)) > NESTED_COMPREHENSIONS_MAX:
+    if _nesting(_code(source)) > NESTED_COMPREHENSIONS_MAX:
         raise CompileError(
             source, f"at most {NESTED_COMPREHENSIONS_MAX} comprehensions may be nested"
         )
@@ -159,6 +165,11 @@ def _compile(source: str) -> cel.Program:
         if type(error).__name__ != "PanicException":
             raise
         raise CompileError(source, "this cannot be parsed") from None
+
+
+def _code(source: str) -> str:
+    """Return a source without what only looks like code: comments, and what stands in strings."""
+    return _STRING.sub(lambda found: " " if found[0].startswith("//") else '""', source)
 
 
 def _nesting(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import (
@@ -15,6 +15,7 @@ from streams.domain.expressions.cel import (
 )
 from streams.domain.net.model import Expression
 
+TEXT_LENGTH_MAX: Final = 1 << 20
 Extra = Mapping[str, Any] | None
 _Maker = Callable[[Variables, Extra], Any]
 
@@ -128,9 +129,21 @@ def _compile_text(text: str, declared: Mapping[str, str], programs: list[Program
     if len(parts) == 1:
         only = parts[0]
         return only.evaluate if isinstance(only, Program) else lambda _v, _e: only
-    return lambda variables, extra: "".join(
-        part if isinstance(part, str) else _text(part.evaluate(variables, extra)) for part in parts
-    )
+    return lambda variables, extra: _joined(parts, variables, extra)
+
+
+def _joined(parts: list[str | Program], variables: Variables, extra: Extra) -> str:
+    """Return a text with its expressions filled in, unless it grows without measure."""
+    pieces: list[str] = []
+    size = 0
+    for part in parts:
+        piece = part if isinstance(part, str) else _text(part.evaluate(variables, extra))
+        pieces.append(piece)
+        size += len(piece)
+        if size > TEXT_LENGTH_MAX and not isinstance(part, str):
+            message = f"the text has more than {TEXT_LENGTH_MAX} characters up to here"
+            raise ExpressionError(part.source, message, {})
+    return "".join(pieces)
 
 
 def _text(value: Any) -> str:

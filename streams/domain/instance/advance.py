@@ -10,7 +10,7 @@ from schemas.commands import CompleteCall, Continue
 from schemas.events import Moves, WorkflowCompleted
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.enter import enter, incident, object_bytes
+from streams.domain.instance.enter import LimitError, enter, incident, object_bytes
 from streams.domain.instance.state import RUNNING, SUSPENDED
 from streams.domain.instance.walk import Walk, Walked
 from streams.domain.instance.work import Work
@@ -54,23 +54,22 @@ def complete_if_done(work: Work) -> None:
         return
     try:
         result = result_of(work)
-    except (ExpressionError, JsonError) as error:
-        source = error.source if isinstance(error, ExpressionError) else ""
-        incident(
-            work,
-            work.graph.start,
-            state.next_token,
-            "expression_failed",
-            f"the workflow's result cannot be computed: {error}",
-            source,
-            b"null",
-            RESULT,
-        )
+    except (ExpressionError, JsonError, LimitError) as error:
+        _no_result(work, error)
         return
     work.emit(WorkflowCompleted(result))
     parent = state.parent
     if parent.id:
         work.send(parent.id, parent.incarnation, CompleteCall(parent.call, result))
+
+
+def _no_result(work: Work, error: Exception) -> None:
+    """Keep a token where the workflow's result cannot be computed."""
+    source = error.source if isinstance(error, ExpressionError) else ""
+    code = "limit_exceeded" if isinstance(error, LimitError) else "expression_failed"
+    message = f"the workflow's result cannot be computed: {error}"
+    start, token = work.graph.start, work.state.next_token
+    incident(work, start, token, code, message, source, b"null", RESULT)
 
 
 RESULT = "/result"
@@ -82,7 +81,11 @@ def result_of(work: Work) -> bytes:
     variables = work.state.variables
     declared = work.graph.results
     if declared:
-        return object_bytes({name: value.json(variables) for name, value in declared})
+        result = object_bytes({name: value.json(variables) for name, value in declared})
+        limit = work.ctx.limits.state
+        if len(result) > limit:
+            raise LimitError(f"it has {len(result)} bytes, the limit is {limit} (state_bytes_max)")
+        return result
     return object_bytes(variables)
 
 

@@ -9,7 +9,7 @@ from schemas.json_text import JsonError, canonical, parse
 from schemas.results import CompleteActivity
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.advance import advance, written
-from streams.domain.instance.enter import incident
+from streams.domain.instance.enter import LimitError, incident
 from streams.domain.instance.fail_activity import fail
 from streams.domain.instance.start import too_large
 from streams.domain.instance.state import InstanceState, OpenActivity
@@ -17,11 +17,6 @@ from streams.domain.instance.walk import OUT, Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity
 from streams.domain.protocol import Decision, Outcome, Rejected
-
-
-class LimitError(Exception):
-    """A variable, or all together, would be larger than the limits allow."""
-
 
 UNMAPPED = (ExpressionError, JsonError, LimitError)
 """What `mapped` raises."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.commands import StartChild
 from schemas.events import ActivityScheduled, CallStarted, ErrorOccurred, TimerScheduled
 from schemas.ids import ID_LENGTH_MAX, child_id
@@ -13,6 +15,19 @@ from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Call, Timer
 from streams.domain.protocol import DispatchActivity
+
+NAME_MAX: Final = 256
+"""Characters kept of a name that a worker gives: its own, a code's."""
+_SMALL: Final = 1_024
+
+
+class LimitError(ValueError):
+    """A value, or all of them together, would be larger than the limits allow."""
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters, with a mark where it was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def enter(work: Work, node: str, token: int) -> None:
@@ -36,6 +51,8 @@ def enter(work: Work, node: str, token: int) -> None:
             error.source,
             canonical(error.values),
         )
+    except LimitError as error:
+        incident(work, node, token, "limit_exceeded", str(error))
     except (ValueError, JsonError) as error:
         incident(work, node, token, "InvalidInput", str(error))
 
@@ -51,11 +68,9 @@ def incident(
     place: str = "",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
-    work.emit(
-        ErrorOccurred(
-            code, message, node, token, expression, values, place="" if place == node else place
-        )
-    )
+    said = shortened(message, work.ctx.limits.text)
+    where = "" if place == node else place
+    work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
 
 
 def _activity(work: Work, node: str, kind: Activity, token: int) -> None:
@@ -70,10 +85,27 @@ def _activity(work: Work, node: str, kind: Activity, token: int) -> None:
         )
         return
     given = work.graph.inputs[node].json(work.state.variables)
-    limit = work.ctx.limits.variable
-    if len(given) > limit:
-        raise ValueError(f"the input of {node} has {len(given)} bytes, the limit is {limit}")
+    _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
+
+
+def _check_input(work: Work, node: str, given: bytes) -> None:
+    """Raise `LimitError` where an input, or those of all open activities, are too large."""
+    limits, size = work.ctx.limits, len(given)
+    if size > limits.variable:
+        raise LimitError(
+            f"the input of {node} has {size} bytes, the limit is {limits.variable} "
+            "(variable_bytes_max): pass large data by reference"
+        )
+    if size < _SMALL:
+        return
+    together = size + sum(len(other.input) for other in work.state.activities.values())
+    if together > limits.state:
+        raise LimitError(
+            f"with the input of {node} the open activities have {together} bytes of input, the "
+            f"limit of an instance is {limits.state} (state_bytes_max): retry the incident when "
+            "some are done, or pass large data by reference"
+        )
 
 
 def schedule(
@@ -172,6 +204,11 @@ def _call(work: Work, node: str, kind: Call, token: int) -> None:
         )
     variables = {name: value.json(state.variables) for name, value in work.graph.calls[node]}
     given = object_bytes(variables)
+    if len(given) > ctx.limits.state:
+        raise LimitError(
+            f"the input of {node} has {len(given)} bytes, the limit of an instance is "
+            f"{ctx.limits.state} (state_bytes_max): pass large data by reference"
+        )
     work.emit(CallStarted(node, token, child, kind.definition_id, kind.version, given))
     parent = (ctx.aggregate_id, state.incarnation, call)
     work.send(child, "", StartChild(kind.definition_id, kind.version, given, *parent))

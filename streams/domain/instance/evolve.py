@@ -20,6 +20,8 @@ from streams.domain.protocol import EventPlace
 
 KEPT = 200
 """Entries kept of path and errors; part of the event's meaning, so no setting."""
+KEPT_TEXT = 500
+"""Characters kept of an error; the whole is in the event."""
 
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
 
@@ -57,7 +59,7 @@ def _without(open_ones: dict[int, Any], key: int) -> dict[int, Any]:
 
 
 def _errors(state: InstanceState, text: str) -> list[str]:
-    return [*state.errors, text][-KEPT:]
+    return [*state.errors, text[:KEPT_TEXT]][-KEPT:]
 
 
 def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> InstanceState:
@@ -208,7 +210,8 @@ def _activity_failed(
     if former is None or event.moves.consumed:
         rest = _without(state.activities, event.activity)
         return _moved(state, event.moves, at, activities=rest, errors=errors)
-    attempt = s.Attempt(event.attempt, event.code, event.message, event.worker, at.time)
+    message = event.message[:KEPT_TEXT]
+    attempt = s.Attempt(event.attempt, event.code, message, event.worker, at.time)
     opened = replace(
         former,
         start_by=0,

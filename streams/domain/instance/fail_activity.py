@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.commands import CancelInstance, FailCall
 from schemas.events import ActivityFailed, Moves, WorkflowFailed
 from schemas.results import FailActivity
-from streams.domain.instance.enter import again
+from streams.domain.instance.enter import NAME_MAX, again, shortened
 from streams.domain.instance.state import SUSPENDED, InstanceState, OpenActivity
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Retry
@@ -48,6 +48,7 @@ def fail(
     details: bytes = b"null",
 ) -> None:
     """End an attempt with an error, and do what the node's retry says."""
+    code, message = code[:NAME_MAX], shortened(message, work.ctx.limits.text)
     retry = retry_of(work, activity)
     retries = activity.attempt - 1
     now = work.ctx.now
@@ -64,7 +65,7 @@ def fail(
             code,
             message,
             again_at,
-            worker,
+            worker[:NAME_MAX],
             started_at,
             details,
             moves,

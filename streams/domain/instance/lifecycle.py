@@ -46,6 +46,16 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
 assert set(TRANSITIONS) == set(STATUSES)
 
 
+def too_long(reason: str, limit: int) -> Rejected | None:
+    """Return the refusal of a reason above its limit, or None."""
+    if len(reason) <= limit:
+        return None
+    return Rejected(
+        "limit_exceeded",
+        f"the reason has {len(reason)} characters, the limit is {limit}: say it shorter",
+    )
+
+
 def illegal(command: str, status: str) -> Rejected | None:
     """Return the refusal of a command in a status, or None where it is legal."""
     allowed = LEGAL[command]

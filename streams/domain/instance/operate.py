@@ -27,17 +27,24 @@ from streams.domain.instance.advance import RESULT, advance
 from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import enter
 from streams.domain.instance.fail_activity import clean_up
-from streams.domain.instance.lifecycle import illegal
+from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.walk import OUT, Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Call
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
+WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
+
+
+def _refusal(command: WithReason, state: InstanceState, ctx: Decision) -> Rejected | None:
+    refusal = illegal(type(command).__name__, state.status)
+    return refusal or too_long(command.reason, ctx.limits.reason)
+
 
 def decide_suspend(command: SuspendInstance, state: InstanceState, ctx: Decision) -> Outcome:
     """Begin nothing new until resumed; what is under way may end."""
-    refusal = illegal("SuspendInstance", state.status)
+    refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
     work = Work(state, ctx)
@@ -47,7 +54,7 @@ def decide_suspend(command: SuspendInstance, state: InstanceState, ctx: Decision
 
 def decide_resume(command: ResumeInstance, state: InstanceState, ctx: Decision) -> Outcome:
     """Let the tokens that were held back go on; timers that passed fire at once."""
-    refusal = illegal("ResumeInstance", state.status)
+    refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
     work = Work(state, ctx)
@@ -85,7 +92,7 @@ def _release(work: Work) -> None:
 
 def decide_cancel(command: CancelInstance, state: InstanceState, ctx: Decision) -> Outcome:
     """End with clean-up."""
-    refusal = illegal("CancelInstance", state.status)
+    refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
     work = Work(state, ctx)
@@ -97,7 +104,7 @@ def decide_cancel(command: CancelInstance, state: InstanceState, ctx: Decision) 
 
 def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Decision) -> Outcome:
     """End at once: children are terminated, workers told, nothing is awaited."""
-    refusal = illegal("TerminateInstance", state.status)
+    refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
     work = Work(state, ctx)
@@ -120,7 +127,7 @@ def _tell_parent(work: Work, how: str, reason: str) -> None:
 
 def decide_delete(command: DeleteInstance, state: InstanceState, ctx: Decision) -> Outcome:
     """Hide what is over, or was never started."""
-    refusal = illegal("DeleteInstance", state.status)
+    refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
     work = Work(state, ctx)
