@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from connectors.workers.context import ActivityCancelledError, ActivityContext
 from connectors.workers.declare import Activity
 from connectors.workers.errors import ActivityError
+from connectors.workers.marks import Marks
 from schemas.envelope import Envelope, caused_by
 from schemas.errors import cause_chain
 from schemas.json_text import JsonError, canonical, parse
@@ -22,6 +24,7 @@ from schemas.tasks import ActivityTask
 
 log = structlog.get_logger(__name__)
 _MESSAGE_LENGTH_MAX = 4_000
+_STOPPED = (ActivityCancelledError, asyncio.CancelledError)
 
 
 class Task(NamedTuple):
@@ -31,6 +34,13 @@ class Task(NamedTuple):
     offset: int
     envelope: Envelope
     body: ActivityTask
+    marks: Marks | None = None
+    """Its partition, as long as this worker has it."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the partition has gone to another worker, and the task with it."""
+        return self.marks is not None and self.marks.lost
 
 
 class Prepared(NamedTuple):
@@ -59,10 +69,12 @@ def prepare(
     if activity is None:
         known = ", ".join(sorted(activities)) or "none"
         message = (
-            f"this worker knows no activity {task.activity_type!r} (it knows {known}): start a "
-            "worker that does on this queue, then retry the incident"
+            f"this worker knows no activity {task.activity_type!r} (it knows {known}): every "
+            "worker of a queue must know all activities that definitions send there; start it "
+            "with a module that declares this one, or give the node a queue of its own"
         )
-        return failure(context, "NotFound", message, retryable=False)
+        # Another worker may know it, or this one after its next release.
+        return failure(context, "NotFound", message, retryable=True)
     try:
         return Prepared(activity, activity.arguments(parse(task.input), context), context)
     except (ValidationError, JsonError) as error:
@@ -79,14 +91,12 @@ async def run_async(call: Prepared) -> CompleteActivity | FailActivity | None:
     """Run an async activity; None where the result is no longer wanted."""
     try:
         value = await call.activity.function(**call.arguments)
-    except asyncio.CancelledError:
-        return None
-    except Exception as error:  # noqa: BLE001 - whatever the author's code raises is a result
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - a result
         return _settle(call, _raising(error))
     return _settle(call, lambda: value)
 
 
-def _raising(error: Exception) -> Callable[[], Any]:
+def _raising(error: BaseException) -> Callable[[], Any]:
     def again() -> Any:
         raise error
 
@@ -96,23 +106,26 @@ def _raising(error: Exception) -> Callable[[], Any]:
 def _settle(call: Prepared, produce: Callable[[], Any]) -> CompleteActivity | FailActivity | None:
     context = call.context
     try:
-        output = canonical(call.activity.output(produce()))
-        if context.cancelled.is_set():
-            return None
-        task = context.task
-        return CompleteActivity(
-            task.activity, task.attempt, output, context.worker, context.started_at
-        )
-    except ActivityCancelledError:
-        return None
+        value = produce()
     except ActivityError as error:
         return failure(context, error.code, str(error), error, retryable=error.retryable)
-    except JsonError as error:
-        return failure(context, "Serialization", f"the output {error}", error, retryable=False)
-    except Exception as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        if context.cancelled.is_set() and isinstance(error, _STOPPED):
+            return None
         log.warning("an activity failed", activity=call.activity.name, exc_info=error)
         message = f"{type(error).__name__}: {error}"
         return failure(context, "ActivityExecution", message, error, retryable=True)
+    return None if context.cancelled.is_set() else _completion(call, value)
+
+
+def _completion(call: Prepared, value: Any) -> CompleteActivity | FailActivity:
+    context, task = call.context, call.context.task
+    try:
+        output = canonical(call.activity.output(value))
+    except (JsonError, PydanticSerializationError, ValidationError) as error:
+        message = f"the output of activity {call.activity.name}: {error}"
+        return failure(context, "Serialization", message, error, retryable=False)
+    return CompleteActivity(task.activity, task.attempt, output, context.worker, context.started_at)
 
 
 def failure(
@@ -146,4 +159,23 @@ def failure(
         context.worker,
         context.started_at,
         data,
+    )
+
+
+def too_large(task: Task, result: msgspec.Struct, size: int, limit: int) -> FailActivity:
+    """Return the failure to report in place of a result that no engine would take."""
+    assert isinstance(result, CompleteActivity | FailActivity)
+    message = (
+        f"the result of activity {task.body.activity_type} has {size} bytes, the limit is {limit} "
+        "(command_bytes_max): pass large data by reference"
+    )
+    retryable = isinstance(result, FailActivity) and result.retryable
+    return FailActivity(
+        result.activity,
+        result.attempt,
+        "limit_exceeded",
+        message,
+        retryable,
+        result.worker,
+        result.started_at,
     )

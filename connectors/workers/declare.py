@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter
+from pydantic import PydanticSchemaGenerationError, TypeAdapter
 
 from connectors.workers.context import ActivityContext
 from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
@@ -48,8 +48,10 @@ class Activity:
         return found
 
     def output(self, value: Any) -> Any:
-        """Return the result as a JSON value."""
-        return value if self.writes is None else self.writes.dump_python(value, mode="json")
+        """Return the result as JSON; `PydanticSerializationError` where its type is wrong."""
+        if self.writes is None:
+            return value
+        return self.writes.dump_python(value, mode="json", warnings="error")
 
 
 def activity(name: str, *, queue: str = DEFAULT_QUEUE, waits: bool = False) -> Callable[[F], F]:
@@ -91,8 +93,8 @@ def activity_of(
         inspect.iscoroutinefunction(function),
         takes_input,
         takes_context,
-        _adapter(hints.get(takes_input, Any)),
-        _adapter(hints.get("return", Any)),
+        _adapter(name, hints.get(takes_input, Any)),
+        _adapter(name, hints.get("return", Any)),
         waits,
     )
 
@@ -116,8 +118,16 @@ def _parameters(function: Callable[..., Any], name: str, hints: dict[str, Any]) 
     return (chosen[0].name if chosen else ""), (contexts[0].name if contexts else "")
 
 
-def _adapter(hint: Any) -> TypeAdapter[Any] | None:
-    return None if hint in _PLAIN else TypeAdapter(hint)
+def _adapter(name: str, hint: Any) -> TypeAdapter[Any] | None:
+    if hint in _PLAIN:
+        return None
+    try:
+        return TypeAdapter(hint)
+    except PydanticSchemaGenerationError:
+        raise ActivityDefinitionError(
+            f"activity {name!r}: {hint!r} cannot be made of JSON; take a pydantic model, a "
+            "dataclass, a TypedDict, a dict, a list or a plain value"
+        ) from None
 
 
 def activities_in(module: ModuleType) -> list[Activity]:

@@ -97,10 +97,11 @@ class Executor:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._loop.call_soon_threadsafe(self._waiting.clear)
 
-    def drain(self, seconds: float) -> int:
+    def drain(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Wait for running attempts, not for those that only wait; return how many are left."""
         deadline = time.monotonic() + seconds
         while self._busy() and time.monotonic() < deadline:
+            meanwhile()
             time.sleep(0.01)
         return len(self.running)
 
@@ -125,9 +126,9 @@ class Executor:
     # Running.
 
     def _begin(self, task: Task, call: Prepared, report: Report) -> Running | None:
-        """Note the start; None where the task was cancelled before it."""
+        """Note the start; None where the task was cancelled before it, or is another's now."""
         with self._lock:
-            if call.context.key in self._cancelled:
+            if task.is_lost or call.context.key in self._cancelled:
                 return None
             self._begun += 1
             running = Running(self._begun, task, call.context, time.monotonic(), _places(call))
@@ -145,7 +146,7 @@ class Executor:
             if begun is not None:
                 del self.running[begun.number]
             wanted = (task.envelope.id, task.body.attempt) not in self._cancelled
-        if result is None and wanted and self._closing:
+        if result is None and wanted and (self._closing or task.is_lost):
             return  # Not done, and not cancelled by the engine: another worker does it.
         self._finish(task, result)
 

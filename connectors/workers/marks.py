@@ -23,6 +23,8 @@ class Marks:
     def __init__(self, watermark: int, metadata: str = "") -> None:
         """Start where a commit left off; unreadable metadata counts as none."""
         self.watermark = watermark
+        self.lost = False
+        """True once the partition has gone to another worker."""
         self._seen = watermark
         self._open: dict[int, None] = {}
         self._done: set[int] = _read(metadata, watermark)

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from connectors.workers.attempt import Task, result_envelope
+from connectors.workers.attempt import Task, result_envelope, too_large
 from connectors.workers.executor import Executor, Running, started
 from connectors.workers.marks import SPAN_MAX, Marks
 from connectors.workers.settings import WorkerSettings
@@ -121,7 +121,8 @@ class QueueFeed:
             )
             marks.finish(record.offset)
             return
-        self._executor.submit(Task(record.partition, record.offset, envelope, body), self.report)
+        task = Task(record.partition, record.offset, envelope, body, marks)
+        self._executor.submit(task, self.report)
 
     def _balance(self) -> None:
         """Pause at the limit, so that polling can go on: group membership needs it."""
@@ -155,7 +156,9 @@ class QueueFeed:
 
     def _lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
         for place in places:
-            self._marks.pop(place.partition, None)
+            marks = self._marks.pop(place.partition, None)
+            if marks is not None:
+                marks.lost = True
 
     def _commit(self, partitions: list[int]) -> None:
         places = []
@@ -194,11 +197,14 @@ class QueueFeed:
         key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
         place = (task.partition, task.offset)
         delivered = partial(self._delivered, place) if last else None
+        value = encode(envelope, body)
+        limit = self._settings.command_bytes_max
+        if last and len(value) > limit:
+            self._send(task, too_large(task, body, len(value), limit), last=True)
+            return
         while True:
             try:
-                self._producer.produce(
-                    self._results, encode(envelope, body), key, on_delivery=delivered
-                )
+                self._producer.produce(self._results, value, key, on_delivery=delivered)
                 return
             except BufferError:
                 time.sleep(0.01)
@@ -238,9 +244,16 @@ class QueueFeed:
         body = HeartbeatActivity(task.body.activity, task.body.attempt, running.context.worker)
         self._send(task, body, last=False)
 
+    def _meanwhile(self) -> None:
+        self._settle()
+        now = time.monotonic()
+        if now - self._checked >= _COMMIT_SECONDS:
+            self._checked = now
+            self._look_after(now)
+
     def _drain(self) -> None:
         self._executor.drop_waiting()
-        left = self._executor.drain(self._settings.worker_drain)
+        left = self._executor.drain(self._settings.worker_drain, self._meanwhile)
         if left:
             log.warning("activities were left running: others will run them again", count=left)
         self._executor.close()

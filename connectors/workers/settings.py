@@ -38,6 +38,11 @@ class WorkerSettings(KafkaSettings):
         description="Seconds between signs of life of a detached activity; missing them, the "
         "engine gives it to another worker.",
     )
+    command_bytes_max: int = Field(
+        default=512 * 1024,
+        ge=8_192,
+        description="Largest result, as the engines have it; a larger one fails its activity.",
+    )
     worker_session_timeout: float = Field(
         default=10.0, gt=0, description="Seconds until a silent worker's tasks go to others."
     )

@@ -57,7 +57,7 @@ def test_an_unknown_activity_says_what_the_worker_knows():
     envelope = Envelope("i@1:4", "ActivityTask", 1, "instance", "i", "1")
     context = Context(envelope, ActivityTask(4, "n", "other", 1, b"{}", "d", "1"), "w", print)
     failure = prepare({"work": activity_of(charge, "work")}, context)
-    assert (failure.code, failure.retryable) == ("NotFound", False)
+    assert (failure.code, failure.retryable) == ("NotFound", True)
     assert "'other' (it knows work)" in failure.message
 
 
