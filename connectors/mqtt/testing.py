@@ -25,7 +25,7 @@ from connectors.mqtt.manual_ack import Received
 from connectors.mqtt.names import MqttNames
 from connectors.mqtt.settings import BridgeSettings, MqttSettings
 
-_READY_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 90.0
 _BRIDGE: Final = """
 import asyncio
 from connectors.mqtt.bridge import Bridge
@@ -118,7 +118,7 @@ def environment(settings: BridgeSettings) -> dict[str, str]:
     )
 
 
-async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 90.0) -> None:
     """Wait until a condition holds; `TimeoutError` where it never does."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a test may look until it sees

@@ -23,6 +23,7 @@ from topics.embedded import EmbeddedKafka
 from topics.names import Names
 
 __all__ = ["mqtt_broker", "mqtt_settings"]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,7 @@ def own_kafka(tmp_path_factory):
 
 @pytest.fixture
 def settings(own_kafka, topic_prefix, mqtt_settings):
+    own_kafka.start()  # A test that failed may have left it killed.
     apply(admin_of(own_kafka.bootstrap), Catalogue(topic_prefix))
     return BridgeSettings(
         kafka_bootstrap_servers=own_kafka.bootstrap,
