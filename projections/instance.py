@@ -163,8 +163,8 @@ def _terminated(row: Instance, body: e.WorkflowTerminated, event: Event) -> None
     _end(row, event, "Terminated", body.reason)
 
 
-def _deleted(row: Instance, body: e.WorkflowDeleted, _: Event) -> None:
-    row.state, row.reason = "Deleted", body.reason
+def _deleted(row: Instance, _body: e.WorkflowDeleted, _: Event) -> None:
+    row.state = "Deleted"
 
 
 def _scheduled(row: Instance, body: e.ActivityScheduled, _: Event) -> None:

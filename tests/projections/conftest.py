@@ -12,8 +12,15 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from projections.events import Event
+from projections.migrate import upgrade
+from projections.positions import Source
+from projections.projection import FORM, Projection
+from projections.reader import Reader
 from projections.settings import ProjectionSettings
 from projections.store import open_engine
+from schemas.envelope import Context, Envelope
+from schemas.registry import public_type
 
 UNPRIVILEGED = ("postgres", "nobody")
 OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=40"
@@ -132,3 +139,60 @@ def sql(database):
     engine = open_engine(database)
     yield engine
     engine.dispose()
+
+
+class Written:
+    """Events as one partition's log holds them: numbered, in order, with offsets that skip."""
+
+    def __init__(self, partition=0):
+        self.partition = partition
+        self.events = []
+        self.sequences = {}
+
+    def add(self, body, name="i1", incarnation="a", *, sequence=0, time=0, **context):
+        """Append an event of an aggregate; its sequence follows from those before."""
+        kind = "definition" if type(body).__name__.startswith("Definition") else "instance"
+        key = (kind, context.get("tenant", "default"), name, incarnation)
+        number = sequence or self.sequences.get(key, 0) + 1
+        self.sequences[key] = number
+        position = len(self.events) + 1
+        envelope = Envelope(
+            f"{name}@{incarnation}:{number}",
+            public_type(body),
+            time or 1_000 * position,
+            kind,
+            name,
+            "" if kind == "definition" else incarnation,
+            number,
+            position,
+            context=Context(**context),
+        )
+        # A transaction's marker stands after every second event.
+        offset = position - 1 + position // 2
+        self.events.append(Event(self.partition, offset, envelope, body))
+        return self.events[-1]
+
+
+@pytest.fixture
+def written():
+    """An empty log of partition 0."""
+    return Written()
+
+
+SOURCE = Source("cluster", "workflow.events", "topic", FORM)
+
+
+@pytest.fixture
+def projection(sql):
+    """A projection that has read nothing of a log of one partition."""
+    upgrade(sql)
+    made = Projection(sql)
+    made.resume(SOURCE, 1)
+    return made
+
+
+@pytest.fixture
+def reader(database, projection):
+    """A reader of the same database."""
+    with Reader(database) as made:
+        yield made
