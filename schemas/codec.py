@@ -16,7 +16,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.avro_schema import schema_of
 from schemas.decoder import MalformedError, message_reader
-from schemas.encoder import Stamp, encoder_of, envelope_bytes
+from schemas.encoder import Stamp, encoder_of, envelope_bytes, string_bytes
 from schemas.envelope import Envelope
 from schemas.registry import MESSAGES, VERSIONS
 from schemas.upcasters import Former, former_versions
@@ -60,7 +60,8 @@ def header_of(schema: dict[str, Any]) -> bytes:
 
 
 _FORMS: dict[bytes, Form] = {}
-_ENCODERS: dict[type[msgspec.Struct], tuple[bytes, Callable[[Any], bytes]]] = {}
+_ENCODERS: dict[type[msgspec.Struct], tuple[bytes, Callable[[Any], bytes], bytes]] = {}
+"""By body class: header, encoder of the fields, the encoded name of its type."""
 HEADERS: dict[type[msgspec.Struct], bytes] = {}
 """Header by body class: lets a consumer tell types apart without decoding."""
 
@@ -77,7 +78,7 @@ def _register_present() -> None:
         version = VERSIONS.get(body.__name__, 1)
         read = message_reader(Envelope, body, HEADER_BYTES)
         header = register(Form(body.__name__, version, schema_of(body), body, None, read))
-        _ENCODERS[body] = (header, encoder_of(body))
+        _ENCODERS[body] = (header, encoder_of(body), string_bytes(MESSAGES[body]))
         HEADERS[body] = header
 
 
@@ -98,17 +99,16 @@ for _former in former_versions(VERSIONS):
 
 def encode(envelope: Envelope, body: msgspec.Struct) -> bytes:
     """Encode a message; `KeyError` where the body is of no message class."""
-    header, fields = _ENCODERS[type(body)]
+    header, fields, _kind = _ENCODERS[type(body)]
     return header + envelope_bytes(envelope) + fields(body)
 
 
-def encode_event(
-    stamp: Stamp, kind: str, sequence: int, position: int, body: msgspec.Struct
-) -> tuple[str, bytes]:
-    """Encode an event of a command; return its id and the message."""
-    header, fields = _ENCODERS[type(body)]
-    name, envelope = stamp.event(kind, sequence, position)
-    return name, header + envelope + fields(body)
+def encode_stamped(
+    stamp: Stamp, name: bytes, sequence: int, position: int, body: msgspec.Struct
+) -> bytes:
+    """Encode a message with this id that a command causes."""
+    header, fields, kind = _ENCODERS[type(body)]
+    return header + stamp.envelope(name, kind, sequence, position) + fields(body)
 
 
 def decode(data: bytes) -> Message:

@@ -16,17 +16,33 @@ import msgspec
 from schemas.envelope import Context, Envelope
 
 
-def varint(number: int) -> bytes:
-    """Encode a 64-bit integer as Avro's zig-zag variable-length `long`."""
-    if not -(1 << 63) <= number < 1 << 63:
-        raise OverflowError(f"{number} does not fit into 64 bits")
-    number = (number << 1) ^ (number >> 63)
+def _digits(number: int) -> bytes:
+    """Write a non-negative integer in base 128, least significant first."""
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+_LAST = tuple(_digits(number) for number in range(1 << 14))
+_INNER = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(1 << 14))
+"""Fourteen bits at once: the last of a number, and those that others follow."""
+
+
+def varint(number: int) -> bytes:
+    """Encode a 64-bit integer as Avro's zig-zag variable-length `long`."""
+    number = (number << 1) ^ (number >> 63)
+    if number < 1 << 28:
+        if number < 0:
+            raise OverflowError("an integer does not fit into 64 bits")
+        return _INNER[number & 16383] + _LAST[number >> 14] if number >> 14 else _LAST[number]
+    if number < 1 << 42:
+        return _INNER[number & 16383] + _INNER[number >> 14 & 16383] + _LAST[number >> 28]
+    if number >> 64:
+        raise OverflowError("an integer does not fit into 64 bits")
+    return _digits(number)
 
 
 SMALL = tuple(varint(number) for number in range(8192))
@@ -67,10 +83,17 @@ def map_encoder(item: Callable[[Any], bytes]) -> Callable[[dict[str, Any]], byte
     def encode(values: dict[str, Any]) -> bytes:
         if not values:
             return b"\0"
-        pairs = [string_bytes(key) + item(value) for key, value in values.items()]
+        pairs = [KNOWN[key] + item(value) for key, value in values.items()]
         return long_bytes(len(pairs)) + b"".join(pairs) + b"\0"
 
     return encode
+
+
+def known_strings(values: list[str]) -> bytes:
+    """Encode an `array` of strings that recur in record after record."""
+    if not values:
+        return b"\0"
+    return long_bytes(len(values)) + b"".join([KNOWN[value] for value in values]) + b"\0"
 
 
 class _Known(dict[str, bytes]):
@@ -144,6 +167,8 @@ def encoder_for(hint: Any) -> Callable[[Any], bytes]:
     if hint in _PRIMITIVES and (plain := _PRIMITIVES[hint][1]) is not None:
         return plain
     origin = get_origin(hint)
+    if hint == list[str]:
+        return known_strings
     if origin is list:
         return list_encoder(encoder_for(get_args(hint)[0]))
     if origin is dict:
@@ -169,25 +194,40 @@ envelope_bytes = encoder_of(Envelope)
 
 
 class Stamp:
-    """The envelope of the events of one command, encoded as far as they share it.
+    """The envelope of what one command causes, encoded as far as it is shared.
 
-    `event` returns what `envelope_bytes` would for the same fields; a test holds that.
+    `envelope` returns what `envelope_bytes` would for the same fields; a test holds that.
     """
 
-    __slots__ = ("_after", "_before", "_kind", "_name")
+    __slots__ = ("_after", "_before", "name")
 
     def __init__(
         self, aggregate_type: str, aggregate_id: str, incarnation: str, time: int, context: Context
     ) -> None:
         """Encode aggregate, time and context once."""
-        self._name = f"{aggregate_id}@{incarnation}:"
-        place = KNOWN[aggregate_type] + string_bytes(aggregate_id) + string_bytes(incarnation)
-        self._before = long_bytes(time) + place
+        self.name = f"{aggregate_id}@{incarnation}:".encode()
+        """What the ids of events and tasks begin with."""
+        self._before = b"".join(
+            (
+                varint(time),
+                KNOWN[aggregate_type],
+                string_bytes(aggregate_id),
+                string_bytes(incarnation),
+            )
+        )
         self._after = b"\0\0" + context_bytes(context)
 
-    def event(self, kind: str, sequence: int, position: int) -> tuple[str, bytes]:
-        """Return an event's id and its encoded envelope."""
-        name = f"{self._name}{sequence}"
-        numbers = long_bytes(sequence) + long_bytes(position)
-        head = string_bytes(name) + KNOWN[kind] + self._before
-        return name, head + numbers + self._after
+    def envelope(self, name: bytes, kind: bytes, sequence: int, position: int) -> bytes:
+        """Return the encoded envelope of a message with this id; `kind` is encoded already."""
+        size = len(name)
+        return b"".join(
+            (
+                SMALL[size] if size < 8192 else varint(size),
+                name,
+                kind,
+                self._before,
+                SMALL[sequence] if 0 <= sequence < 8192 else varint(sequence),
+                SMALL[position] if 0 <= position < 8192 else varint(position),
+                self._after,
+            )
+        )

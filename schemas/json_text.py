@@ -44,22 +44,25 @@ def canonical(value: object) -> bytes:
     try:
         data = _encoder.encode(value)
         if b"null" in data:  # What infinity and NaN would be written as, unasked.
-            _check_finite(value)
+            check_numbers(value)
         return data
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise JsonError(f"cannot be written as JSON: {error}") from error
 
 
-def _check_finite(value: object) -> None:
+def check_numbers(value: object) -> None:
+    """Raise `JsonError` where a number is none of JSON, or an integer lies outside int64."""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} is no number of JSON; send null or a string")
+            raise JsonError(f"{value} is no number of JSON; send null or a string")
     elif isinstance(value, dict):
         for item in value.values():
-            _check_finite(item)
+            check_numbers(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check_finite(item)
+            check_numbers(item)
+    else:
+        check_integers(value)
 
 
 def check_integers(value: object) -> None:

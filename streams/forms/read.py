@@ -11,7 +11,7 @@ from schemas.commands import PublishDefinition
 from streams.domain.expressions.cel import CompileError
 from streams.domain.net.graph import Graph
 from streams.domain.net.model import Definition
-from streams.domain.net.validate import StructureProblem, structure_problems
+from streams.domain.net.validate import PROBLEMS_MAX, StructureProblem, structure_problems
 from streams.forms.build import build
 from streams.forms.problem import Path, Problem
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, RetryShape, VariableShape
@@ -47,10 +47,14 @@ def examine(text: str, file_name: str = "") -> tuple[Definition | None, list[Pro
     try:
         shape = DefinitionShape.model_validate(unfolded.data)
     except ValidationError as error:
-        found = [_shape_problem(source, unfolded, detail) for detail in error.errors()]
-        return None, [*source.problems, *found]
+        details = error.errors(include_url=False)
+        found = [_shape_problem(source, unfolded, detail) for detail in details[:PROBLEMS_MAX]]
+        return None, [*source.problems, *found, *_more(source, len(details), "error")]
     definition = build(shape)
-    found = [_structure(source, unfolded, p) for p in structure_problems(definition)]
+    structure = sorted(structure_problems(definition), key=lambda found: found.severity)
+    found = [_structure(source, unfolded, problem) for problem in structure[:PROBLEMS_MAX]]
+    if structure:
+        found.extend(_more(source, len(structure), structure[0].severity))
     if not any(problem.severity == "error" for problem in found):
         found.extend(_compile(source, definition))
     return definition, [*source.problems, *found]
@@ -60,6 +64,12 @@ def read_for_decision(command: PublishDefinition) -> Definition | list[str]:
     """Read a submitted source: the model, or the sentences that say what is wrong."""
     result = read_definition(command.source)
     return [str(problem) for problem in result] if isinstance(result, list) else result
+
+
+def _more(source: Source, count: int, severity: str) -> list[Problem]:
+    """Say that there is more than is told."""
+    left = count - PROBLEMS_MAX
+    return [] if left <= 0 else [source.problem((), f"and {left} more: mend these first", severity)]
 
 
 def _compile(source: Source, definition: Definition) -> list[Problem]:

@@ -80,6 +80,10 @@ def test_every_example_comes_back_as_the_same_model(path, write):
         ("- 1\n", 1, "", "a definition is a map"),
         ("", 0, "", "a definition is a map"),
         ("a: &a [*a]\n", 1, "", "too deep"),
+        ("[" * 90_000, 1, "", "depth"),
+        (changed("duration: PT1S", "duration: .inf"), 15, "nodes.wait.duration", "no number"),
+        (GOOD + "metadata: {n: .nan}\n", 17, "metadata.n", "no number of JSON"),
+        (GOOD + "variables: {n: {default: 9223372036854775808}}\n", 17, "n.default", "int64"),
         ("x" * (SOURCE_BYTES_MAX + 1), 0, "", "at most"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.edges import edges_of
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -54,11 +55,9 @@ class Graph:
         self.definition = definition
         self.nodes: dict[str, Node] = definition.nodes
         self.start = next(n.id for n in self.nodes.values() if isinstance(n.kind, Start))
-        self.incoming: dict[str, tuple[Flow, ...]] = {
-            node: tuple(f for f in definition.flows.values() if f.target == node)
-            for node in self.nodes
-        }
-        self.outgoing = {node: self._routes(node) for node in self.nodes}
+        edges = edges_of(definition)
+        self.incoming = {node: tuple(flows) for node, flows in edges.incoming.items()}
+        self.outgoing = {node: self._routes(flows) for node, flows in edges.outgoing.items()}
         self.joins = frozenset(
             node.id
             for node in self.nodes.values()
@@ -79,11 +78,10 @@ class Graph:
             name: canonical(value) for name, value in definition.defaults.items()
         }
 
-    def _routes(self, node: str) -> tuple[Route, ...]:
+    def _routes(self, flows: list[Flow]) -> tuple[Route, ...]:
         """Return the outgoing flows in the order in which a choice tries them."""
-        flows = [flow for flow in self.definition.flows.values() if flow.source == node]
-        flows.sort(key=lambda flow: (flow.default, -flow.weight))
-        return tuple(Route(flow, self._condition(flow)) for flow in flows)
+        ordered = sorted(flows, key=lambda flow: (flow.default, -flow.weight))
+        return tuple(Route(flow, self._condition(flow)) for flow in ordered)
 
     def _condition(self, flow: Flow) -> Program | None:
         if not flow.condition:

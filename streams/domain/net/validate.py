@@ -6,8 +6,8 @@ Soundness (option to complete, proper completion, dead nodes) is decided elsewhe
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from schemas.ids import is_client_id
 from streams.domain.expressions.cel import CompileError, compile_cel, warnings
 from streams.domain.expressions.moments import date_ms, duration_ms
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.edges import Edges, cycle_in, edges_of, reachable
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -29,6 +30,9 @@ from streams.domain.net.model import (
     Timer,
 )
 
+PROBLEMS_MAX: Final = 200
+"""From there on nothing more is looked for that costs time."""
+_SHOWN_MAX: Final = 20
 _QUEUE = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
 
@@ -45,13 +49,14 @@ Problems = list[StructureProblem]
 
 def structure_problems(definition: Definition) -> Problems:
     """Return everything that is wrong with, or odd about, a definition's structure."""
+    edges = edges_of(definition)
     problems = [*_ids(definition), *_flows(definition)]
     for node in definition.nodes.values():
-        problems.extend(_node(definition, node))
+        problems.extend(_node(node, edges))
     problems.extend(_values(definition))
     if not any(problem.severity == "error" for problem in problems):
-        problems.extend(_reach(definition))
-        problems.extend(_busy_cycles(definition))
+        problems.extend(_reach(definition, edges))
+        problems.extend(_busy_cycles(definition, edges))
     return problems
 
 
@@ -75,12 +80,14 @@ def _ids(definition: Definition) -> Problems:
 
 
 def _flows(definition: Definition) -> Problems:
-    found = []
+    found: Problems = []
+    errors = 0
     nodes = definition.nodes
     for place, flow in enumerate(definition.flows.values()):
         for end, name in (("source", flow.source), ("target", flow.target)):
             if name not in nodes:
-                message = f"{end} {name!r} is no node of this definition{_close(name, nodes)}"
+                close = _close(name, nodes) if len(found) < _SHOWN_MAX else ""
+                message = f"{end} {name!r} is no node of this definition{close}"
                 found.append(StructureProblem(("flows", place, end), message))
         if flow.default and flow.condition:
             found.append(
@@ -90,7 +97,10 @@ def _flows(definition: Definition) -> Problems:
         if flow.id in nodes or "/" in flow.id:
             message = f"a flow's id is no node's id and has no '/': {flow.id!r} needs another"
             found.append(StructureProblem(("flows", place, "id"), message))
-        found.extend(_condition(definition, place, flow))
+        if errors < PROBLEMS_MAX:
+            said = _condition(definition, place, flow)
+            errors += sum(problem.severity == "error" for problem in said)
+            found.extend(said)
     return found
 
 
@@ -116,11 +126,9 @@ def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
     return [StructureProblem(where, text, "warning") for text in warnings(flow.condition)]
 
 
-def _node(definition: Definition, node: Node) -> Problems:
+def _node(node: Node, edges: Edges) -> Problems:
     where = ("nodes", node.id)
-    flows = definition.flows.values()
-    outgoing = [flow for flow in flows if flow.source == node.id]
-    incoming = [flow for flow in flows if flow.target == node.id]
+    outgoing, incoming = edges.outgoing[node.id], edges.incoming[node.id]
     found = []
     if isinstance(node.kind, Start) and incoming:
         found.append(StructureProblem(where, "a start has no incoming flow"))
@@ -157,6 +165,8 @@ def _choice(node: Node, outgoing: list[Flow]) -> Problems:
 def _values(definition: Definition) -> Problems:
     found: Problems = []
     for where, expression in _expressions(definition):
+        if len(found) >= PROBLEMS_MAX:
+            break
         try:
             compile_value(expression, definition.variables)
         except CompileError as error:
@@ -200,15 +210,12 @@ def _moment(where: tuple[str | int, ...], kind: Timer) -> Problems:
     return []
 
 
-def _reach(definition: Definition) -> Problems:
-    forward: dict[str, list[str]] = {name: [] for name in definition.nodes}
-    backward: dict[str, list[str]] = {name: [] for name in definition.nodes}
-    for flow in definition.flows.values():
-        forward[flow.source].append(flow.target)
-        backward[flow.target].append(flow.source)
+def _reach(definition: Definition, edges: Edges) -> Problems:
+    forward = {name: [f.target for f in flows] for name, flows in edges.outgoing.items()}
+    backward = {name: [f.source for f in flows] for name, flows in edges.incoming.items()}
     nodes = definition.nodes.values()
-    reached = _closure([n.id for n in nodes if isinstance(n.kind, Start)], forward)
-    finishing = _closure([n.id for n in nodes if isinstance(n.kind, End)], backward)
+    reached = reachable([n.id for n in nodes if isinstance(n.kind, Start)], forward)
+    finishing = reachable([n.id for n in nodes if isinstance(n.kind, End)], backward)
     found = []
     for name in definition.nodes:
         if name not in reached:
@@ -218,45 +225,18 @@ def _reach(definition: Definition) -> Problems:
     return found
 
 
-def _closure(begin: list[str], edges: dict[str, list[str]]) -> set[str]:
-    seen, queue = set(begin), deque(begin)
-    while queue:
-        for other in edges[queue.popleft()]:
-            if other not in seen:
-                seen.add(other)
-                queue.append(other)
-    return seen
-
-
-def _busy_cycles(definition: Definition) -> Problems:
+def _busy_cycles(definition: Definition, edges: Edges) -> Problems:
     """A cycle on which no node waits would run for ever within one command."""
     waits = {n.id for n in definition.nodes.values() if isinstance(n.kind, Activity | Timer | Call)}
-    edges: dict[str, list[str]] = {n: [] for n in definition.nodes if n not in waits}
-    for flow in definition.flows.values():
-        if flow.source in edges and flow.target in edges:
-            edges[flow.source].append(flow.target)
-    for name in edges:
-        cycle = _cycle_from(name, edges)
-        if cycle:
-            text = " → ".join([*cycle, cycle[0]])
-            message = f"this cycle never waits: {text}; put an activity, a timer or a call on it"
-            return [StructureProblem(("nodes", name), message)]
-    return []
-
-
-def _cycle_from(start: str, edges: dict[str, list[str]]) -> list[str]:
-    """Return a cycle through `start`, or nothing."""
-    before: dict[str, str] = {}
-    queue = deque([start])
-    while queue:
-        name = queue.popleft()
-        for other in edges[name]:
-            if other == start:
-                trail = [name]
-                while trail[-1] != start:
-                    trail.append(before[trail[-1]])
-                return trail[::-1]
-            if other not in before:
-                before[other] = name
-                queue.append(other)
-    return []
+    passing = {
+        name: [flow.target for flow in flows if flow.target not in waits]
+        for name, flows in edges.outgoing.items()
+        if name not in waits
+    }
+    cycle = cycle_in(passing)
+    if not cycle:
+        return []
+    shown = [*cycle[:_SHOWN_MAX], "…"] if len(cycle) > _SHOWN_MAX else cycle
+    text = " → ".join([*shown, cycle[0]])
+    message = f"this cycle never waits: {text}; put an activity, a timer or a call on it"
+    return [StructureProblem(("nodes", cycle[0]), message)]
