@@ -52,10 +52,15 @@ class Projection:
         """Empty every view and begin at offset 0, in one transaction."""
         self._forget()
         with writing(self._engine) as connection:
-            for view in VIEWS:
-                connection.execute(delete(view.table))
-            begin(connection, NAME, source, partitions)
+            self.empty(connection, source, partitions)
             self.places = places_of(connection, NAME)
+
+    @staticmethod
+    def empty(connection: Connection, source: Source, partitions: int) -> None:
+        """Empty every view, and set its positions to the beginning of this log."""
+        for view in VIEWS:
+            connection.execute(delete(view.table))
+        begin(connection, NAME, source, partitions)
 
     def apply(self, events: Sequence[Event], ends: Mapping[int, int]) -> None:
         """Apply a chunk: rows and positions commit together, or not at all.

@@ -103,20 +103,22 @@ def postgres():
 
 @pytest.fixture(scope="session")
 def postgres_url(request):
-    """Address of a PostgreSQL: the environment's, else the private one."""
-    given = os.environ.get("TIDEMILL_TEST_DATABASE_URL")
-    return given or request.getfixturevalue("postgres").url
-
-
-def fresh_database(url):
-    """Create an empty database on that server; return its address."""
-    name = f"t{uuid.uuid4().hex[:10]}"
+    """Address of a database of this run: on the environment's server, else on the private one."""
+    url = os.environ.get("TIDEMILL_TEST_DATABASE_URL") or request.getfixturevalue("postgres").url
     given = make_url(url).set(drivername="postgresql+psycopg")
-    engine = create_engine(given, isolation_level="AUTOCOMMIT")
+    name = f"t{uuid.uuid4().hex[:10]}"
+    run_sql(given, f"CREATE DATABASE {name}")
+    yield given.set(database=name).render_as_string(hide_password=False)
+    run_sql(given, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run_sql(url, *statements):
+    """Run statements that stand outside of transactions."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
-    return given.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -124,7 +126,9 @@ def database_url(request, tmp_path):
     """Address of an empty database, once of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/views.db"
-    return fresh_database(request.getfixturevalue("postgres_url"))
+    url = request.getfixturevalue("postgres_url")
+    run_sql(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    return url
 
 
 @pytest.fixture
