@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.codec import encode, encode_event
+from schemas.codec import encode, encode_stamped
 from schemas.commands import Continue
 from schemas.definitions import DefinitionRecord
 from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope
 from schemas.ids import routing_key, task_id
-from schemas.registry import MESSAGES
+from schemas.registry import BODIES, EVENT_TYPES, MESSAGES
 from schemas.replies import Reply
 from schemas.tasks import ActivityCancellation
 from schemas.telemetry import DeviceState
@@ -23,6 +23,7 @@ from streams.runtime.slots import Slot
 from topics.names import Names
 
 _TASKS_PER_PARTITION = 64
+_TYPE_HEADERS = {BODIES[kind]: ("ce_type", kind.encode()) for kind in EVENT_TYPES}
 
 
 class EventPlaces(NamedTuple):
@@ -46,7 +47,7 @@ class Outbox:
         self.records: list[Out] = []
         self.written = 0
         self._tasks: dict[str, int] = {}
-        self._headers_time = (-1, b"")
+        self._time_header: tuple[int, tuple[str, bytes]] = (-1, ("", b""))
         source = f"/tidemill/{names.prefix}".rstrip("/").encode()
         self._headers_fixed = [
             ("ce_specversion", b"1.0"),
@@ -59,51 +60,42 @@ class Outbox:
     ) -> None:
         """Write domain events, with CloudEvents headers."""
         key = routing_key(slot.tenant, slot.id).encode()
-        subject = ("ce_subject", slot.id.encode())
-        time = ("ce_time", self._time_header(place.now))
-        topic, partition, sequence, position = (
-            self._names.events,
-            self._partition,
-            place.sequence,
-            place.position,
-        )
+        shared = [*self._headers_fixed, ("ce_subject", slot.id.encode()), self._time(place.now)]
+        topic, partition = self._names.events, self._partition
+        sequence, position = place.sequence, place.position
         for body in bodies:
             sequence += 1
             position += 1
-            kind = MESSAGES[type(body)]
-            name, value = encode_event(stamp, kind, sequence, position, body)
-            own = [("ce_id", name.encode()), ("ce_type", kind.encode()), subject, time]
-            self.records.append(Out(topic, partition, key, value, [*self._headers_fixed, *own]))
+            name = stamp.name + b"%d" % sequence
+            value = encode_stamped(stamp, name, sequence, position, body)
+            headers = [*shared, ("ce_id", name), _TYPE_HEADERS[type(body)]]
+            self.records.append(Out(topic, partition, key, value, headers))
         self.written += len(bodies)
 
-    def _time_header(self, time: int) -> bytes:
-        known, text = self._headers_time
+    def _time(self, time: int) -> tuple[str, bytes]:
+        known, header = self._time_header
         if known != time:
             moment = datetime.fromtimestamp(time / 1000, UTC)
-            text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
-            self._headers_time = (time, text)
-        return text
+            text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            header = ("ce_time", text.encode())
+            self._time_header = (time, header)
+        return header
 
-    def task(
-        self, slot: Slot, incarnation: str, effect: DispatchActivity, now: int, cause: Context
-    ) -> None:
+    def task(self, stamp: Stamp, effect: DispatchActivity) -> None:
         """Put a task on its queue.
 
         Tasks need no order, and each partition that a transaction touches costs it a
         marker: a batch fills one partition of the queue before it takes the next.
         """
-        body = effect.task
-        name = task_id(slot.id, incarnation, body.activity)
-        envelope = Envelope(
-            name, "ActivityTask", now, "instance", slot.id, incarnation, -1, 0, "", "", cause
-        )
-        count = self._tasks.get(effect.queue, 0)
-        self._tasks[effect.queue] = count + 1
-        partitions = self._names.queue_partitions(effect.queue)
+        body, queue = effect.task, effect.queue
+        name = stamp.name + b"%d" % body.activity
+        count = self._tasks.get(queue, 0)
+        self._tasks[queue] = count + 1
+        partitions = self._names.queue_partitions(queue)
         first = self._batch * 7 + self._partition
         partition = (first + count // _TASKS_PER_PARTITION) % partitions
-        topic = self._names.queue(effect.queue)
-        self.records.append(Out(topic, partition, name.encode(), encode(envelope, body)))
+        value = encode_stamped(stamp, name, -1, 0, body)
+        self.records.append(Out(self._names.queue(queue), partition, name, value))
 
     def cancellation(
         self, slot: Slot, incarnation: str, body: ActivityCancellation, now: int, cause: Context

@@ -187,28 +187,20 @@ class Processor:
         if cause.source == TIMER and not outcome.events and not outcome.effects:
             raise_stuck(aggregate, slot, outcome, self.now)
         slot.state = outcome.state
-        incarnation = aggregate.incarnation(outcome.state)
-        self._events(aggregate, slot, outcome.events, before, incarnation, cause.context)
+        if outcome.events or outcome.effects:
+            incarnation = aggregate.incarnation(outcome.state)
+            stamp = Stamp(aggregate.type, slot.id, incarnation, self.now, cause.context)
+            self._events(stamp, slot, outcome.events, before)
+            self._effects(aggregate, slot, outcome, incarnation, stamp, cause)
         self._book(slot, body, outcome, known, before + len(outcome.events))
         self._overlay.touch(slot)
-        if outcome.effects:
-            self._effects(aggregate, slot, outcome, incarnation, cause)
         if cause.source == TELEMETRY:
             self.devices[slot.key] = (slot, cause.context)
         elif cause.envelope.reply_to:
             self._reply(cause, slot, before + len(outcome.events), outcome.result)
 
-    def _events(
-        self,
-        aggregate: Aggregate,
-        slot: Slot,
-        events: list[Any],
-        before: int,
-        incarnation: str,
-        context: Context,
-    ) -> None:
+    def _events(self, stamp: Stamp, slot: Slot, events: list[Any], before: int) -> None:
         if events:
-            stamp = Stamp(aggregate.type, slot.id, incarnation, self.now, context)
             self.out.events(stamp, slot, events, EventPlaces(self.now, before, self.number))
             self.number += len(events)
 
@@ -227,13 +219,19 @@ class Processor:
             slot.book = Book(book.recent, beats, book.stalled)
 
     def _effects(
-        self, aggregate: Aggregate, slot: Slot, outcome: Accepted, incarnation: str, cause: Cause
+        self,
+        aggregate: Aggregate,
+        slot: Slot,
+        outcome: Accepted,
+        incarnation: str,
+        stamp: Stamp,
+        cause: Cause,
     ) -> None:
         context = cause.context
         sequence = aggregate.sequence(outcome.state)
         for number, effect in enumerate(outcome.effects):
             if isinstance(effect, DispatchActivity):
-                self.out.task(slot, incarnation, effect, self.now, context)
+                self.out.task(stamp, effect)
             elif isinstance(effect, SendCommand):
                 envelope = internal_envelope(
                     slot, incarnation, sequence, number, effect, self.now, context
@@ -336,7 +334,8 @@ class Processor:
         place = EventPlace(slot.id, slot.tenant, incarnation, sequence + 1, self.now, actor)
         slot.state = aggregate.evolve(slot.state, event, place)
         slot.book = Book(slot.book.recent, slot.book.beats, stalled=True)
-        self._events(aggregate, slot, [event], sequence, incarnation, cause.context)
+        stamp = Stamp(aggregate.type, slot.id, incarnation, self.now, cause.context)
+        self._events(stamp, slot, [event], sequence)
         self._overlay.touch(slot)
 
     def _dead(self, item: Item | None, reason: str, value: bytes = b"") -> None:

@@ -145,8 +145,12 @@ class Overlay:
 
     def commit(self) -> None:
         """The transaction stands: the touched slots become the committed ones."""
+        cache = self._cache
         for slot in self.touched.values():
-            self._cache.put(slot)
+            if slot.expires:
+                cache.drop(slot.key)  # Finished: hardly asked for again, and the store has it.
+            else:
+                cache.put(slot)
 
 
 def decode_domain(aggregate: Aggregate, record: StateRecord) -> Any:

@@ -19,7 +19,7 @@ from schemas.codec import (
     UnknownSchemaError,
     decode,
     encode,
-    encode_event,
+    encode_stamped,
 )
 from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope
@@ -96,9 +96,10 @@ EVENTS_OF_ANY_KIND = st.sampled_from(EVENT_TYPES).flatmap(
 def test_a_stamp_encodes_the_envelope_that_the_event_has(name, sequence, position, context, event):
     kind, body = event
     stamp = Stamp("instance", name, "1a", 77, context)
-    event_id, data = encode_event(stamp, kind, sequence, position, body)
+    event_id = stamp.name + b"%d" % sequence
+    data = encode_stamped(stamp, event_id, sequence, position, body)
     envelope = Envelope(
-        event_id, kind, 77, "instance", name, "1a", sequence, position, context=context
+        event_id.decode(), kind, 77, "instance", name, "1a", sequence, position, context=context
     )
     assert data == encode(envelope, body)
 
