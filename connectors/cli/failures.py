@@ -32,6 +32,7 @@ from topics.embedded import KafkaStartError
 from topics.java import KafkaMissingError
 
 FAILED, USAGE, NOT_READY, REJECTED, NOT_FOUND, NO_ANSWER = 1, 2, 3, 4, 5, 6
+STOPPED = 130
 
 
 _USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
@@ -77,10 +78,12 @@ def guarded(command: Callable[[], object]) -> int:
         return USAGE
     except (typer.Abort, KeyboardInterrupt):
         fault("stopped")
-        return 130
+        return STOPPED
     except tuple(kind for kind, _ in _CODES) as error:
         fault(_text(error))
         return next(code for kind, code in _CODES if isinstance(error, kind))
+    if result == STOPPED:
+        fault("stopped")  # Typer has turned Ctrl-C into an exit code already.
     return result if isinstance(result, int) else 0
 
 

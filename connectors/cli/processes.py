@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -14,9 +15,9 @@ import structlog
 import typer
 
 from connectors.cli.output import note
-from connectors.cli.together import everything
+from connectors.cli.together import ACTIVITIES, everything
 from connectors.mqtt.bridge import Bridge
-from connectors.mqtt.settings import BridgeSettings
+from connectors.mqtt.settings import BridgeSettings, MqttSettings
 from connectors.workers.declare import activities_in
 from connectors.workers.errors import NoActivitiesError
 from connectors.workers.settings import WorkerSettings
@@ -87,10 +88,21 @@ def bridge() -> None:
 
 def up(
     module: Annotated[
-        list[str] | None, typer.Option("--worker", help="A module with activities; repeat.")
+        list[str] | None,
+        typer.Option("--worker", help=f"A module with activities; repeat. Default: {ACTIVITIES}."),
     ] = None,
+    mqtt: Annotated[
+        bool, typer.Option("--mqtt", help="Start an MQTT broker here, and bridge to it.")
+    ] = False,
 ) -> None:
-    """Start Kafka, topics, engine and read model on this machine; Ctrl-C stops all cleanly."""
+    """Start everything on this machine: Kafka, topics, engine, views, bridge and workers.
+
+    The bridge goes to TIDEMILL_MQTT_URL, or to a broker of its own with --mqtt; with neither there
+    is none. All data is kept in TIDEMILL_DATA_DIR; Ctrl-C stops everything cleanly.
+    """
     stop = stop_on_signals()
+    url = MqttSettings().url if "TIDEMILL_MQTT_URL" in os.environ else ""
     with connected(KafkaSettings(), note) as settings:
-        everything(settings, module or [], stop)
+        code = everything(settings, module or [ACTIVITIES], stop, url, own=mqtt)
+    if code:
+        raise typer.Exit(code)

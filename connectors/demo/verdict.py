@@ -28,6 +28,8 @@ class Outcome(NamedTuple):
     """How often each is on the topic."""
     initialized: int
     """Devices that obey the workflow's `initialize`."""
+    seen: int
+    """Instances that the query views show as completed after one look for each reading."""
     mails: list[KeptMail]
     requests: list[MaintenanceRequest]
     seconds: float
@@ -41,6 +43,7 @@ class Verdict(msgspec.Struct, frozen=True):
     threshold: float
     seconds: float
     instances: int
+    instances_in_views: int
     readings_sent: int
     readings_received: int
     redelivered: int
@@ -114,11 +117,17 @@ def verdict(plan: Plan, outcome: Outcome, events: int, faults: list[str], folder
         problems.append(f"{doubled} alerts or maintenance requests came twice")
     if outcome.initialized != len(plan.slices):
         problems.append(f"only {outcome.initialized} of {len(plan.slices)} devices are initialized")
+    if outcome.seen != len(plan.slices):
+        problems.append(
+            f"the views show {outcome.seen} of {len(plan.slices)} instances as completed after "
+            "one look for each reading"
+        )
     return Verdict(
         str(plan.file),
         plan.threshold,
         round(outcome.seconds, 2),
         sum(end == "workflow.completed" for end in outcome.ends.values()),
+        outcome.seen,
         len(sent),
         len(received),
         sum(outcome.received.values()) - len(received),
