@@ -4,10 +4,7 @@ The spec checks each step: two decisions alike, `evolve` over the events gives t
 state, the state survives its encoding. Here the whole history is folded once more.
 """
 
-import json
 from collections import Counter
-from dataclasses import dataclass, field
-from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +16,12 @@ from streams.domain.instance.walk import OUT
 from streams.domain.net.model import Activity, Call, Timer
 from streams.domain.protocol import SendCommand
 from streams.forms import read_definition, write_definition
+from streams.testing.blocks import Blocks
 from streams.testing.spec import instance
 
-ROUNDS_MAX = 3
 STEPS_MAX = 3_000
 
-Blocks = st.recursive(
+TREES = st.recursive(
     st.sampled_from([("task",), ("timer",), ("pass",)]),
     lambda inner: st.one_of(
         st.tuples(st.just("sequence"), st.lists(inner, min_size=1, max_size=3)),
@@ -35,84 +32,6 @@ Blocks = st.recursive(
     max_leaves=8,
 )
 """Trees of blocks; each has one way in and one way out."""
-
-
-@dataclass
-class Builder:
-    """Writes a tree of blocks as nodes and flows."""
-
-    nodes: dict = field(default_factory=dict)
-    flows: list = field(default_factory=list)
-    variables: dict = field(default_factory=dict)
-
-    def node(self, kind, **fields):
-        name = f"{kind}{len(self.nodes)}"
-        self.nodes[name] = {"type": kind, **fields}
-        return name
-
-    def flow(self, source, target, **fields):
-        self.flows.append({"source": source, "target": target, **fields})
-
-    def block(self, tree):
-        """Return the block's first and last node."""
-        kind, *parts = tree
-        if kind == "task":
-            name = self.node("activity", activity_type="t", result_path="out")
-            self.nodes[name]["retry"] = {"max_attempts": 2, "initial_delay": 1}
-            return name, name
-        if kind == "timer":
-            name = self.node("timer", duration=5)
-            return name, name
-        if kind == "pass":
-            name = self.node("exclusive")
-            return name, name
-        return getattr(self, kind)(parts[0])
-
-    def sequence(self, parts):
-        ends = [self.block(part) for part in parts]
-        for (_, before), (after, _) in pairwise(ends):
-            self.flow(before, after)
-        return ends[0][0], ends[-1][1]
-
-    def parallel(self, parts):
-        fork, join = self.node("parallel"), self.node("parallel")
-        for part in parts:
-            first, last = self.block(part)
-            self.flow(fork, first)
-            self.flow(last, join)
-        return fork, join
-
-    def exclusive(self, parts):
-        split, merge = self.node("exclusive"), self.node("exclusive")
-        for number, part in enumerate(parts):
-            first, last = self.block(part)
-            self.flow(split, first, condition=f"pick % {len(parts) + 1} == {number}")
-            self.flow(last, merge)
-        self.flow(split, merge, default=True)
-        return split, merge
-
-    def loop(self, part):
-        counter = f"c{len(self.variables)}"
-        self.variables[counter] = {"type": "integer", "default": 0}
-        first, last = self.block(part)
-        enter = self.node("exclusive")
-        count = self.node("timer", duration=0, output={counter: f"${{{counter} + 1}}"})
-        again = self.node("exclusive")
-        self.flow(enter, first)
-        self.flow(last, count)
-        self.flow(count, again)
-        self.flow(again, enter, condition=f"{counter} % {ROUNDS_MAX} != 0")
-        leave = self.node("exclusive")
-        self.flow(again, leave, default=True)
-        return enter, leave
-
-    def source(self, tree):
-        first, last = self.block(tree)
-        self.nodes = {"start": {"type": "start"}, **self.nodes, "end": {"type": "end"}}
-        self.flow("start", first)
-        self.flow(last, "end")
-        top = {"id": "random", "version": "1.0.0", "variables": self.variables}
-        return json.dumps({**top, "nodes": self.nodes, "flows": self.flows})
 
 
 def check_tokens(spec, definition):
@@ -168,9 +87,9 @@ def run_to_the_end(data, spec, definition):
 
 
 @settings(max_examples=200, deadline=None)
-@given(Blocks, st.integers(0, 3), st.sampled_from([1_000, 3]), st.data())
+@given(TREES, st.integers(0, 3), st.sampled_from([1_000, 3]), st.data())
 def test_sound_blocks_run_to_their_end_and_replay_to_the_same_state(tree, pick, steps, data):
-    source = Builder().source(tree)
+    source = Blocks().source(tree)
     definition = read_definition(source)
     assert not isinstance(definition, list), [str(problem) for problem in definition]
     spec = instance(source).with_limits(steps_per_command=steps)
@@ -187,7 +106,7 @@ def test_sound_blocks_run_to_their_end_and_replay_to_the_same_state(tree, pick, 
 
 
 @settings(max_examples=100, deadline=None)
-@given(Blocks)
+@given(TREES)
 def test_every_definition_comes_back_as_the_same_model(tree):
-    definition = read_definition(Builder().source(tree))
+    definition = read_definition(Blocks().source(tree))
     assert read_definition(write_definition(definition)) == definition
