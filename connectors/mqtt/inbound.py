@@ -81,7 +81,9 @@ class Inbound:
     async def _connection(
         self, stop: asyncio.Event, serving: asyncio.Task[None], backoff: Backoff
     ) -> None:
-        await self._drained(serving)
+        await self._drained(serving, stop)
+        if stop.is_set():
+            return
         client = session_client(self._mqtt, self._received)
         # Messages of a kept session may come before CONNECT returns: window and client first.
         self._window, self._client = AckWindow(client.acknowledge), client
@@ -132,13 +134,17 @@ class Inbound:
                 await self._drained(serving)
         await client.flush()
 
-    async def _drained(self, serving: asyncio.Task[None]) -> None:
-        drained = asyncio.ensure_future(self._sink.drained.wait())
+    async def _drained(
+        self, serving: asyncio.Task[None], stop: asyncio.Event | None = None
+    ) -> None:
+        """Wait until Kafka has everything, or the producer fails, or `stop` is set."""
+        events = [self._sink.drained] if stop is None else [self._sink.drained, stop]
+        waits: set[asyncio.Future[Any]] = {asyncio.ensure_future(event.wait()) for event in events}
         try:
-            either: set[asyncio.Future[Any]] = {drained, serving}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*waits, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            drained.cancel()
+            for wait in waits:
+                wait.cancel()
 
     @staticmethod
     async def _first_of(serving: asyncio.Task[None], work: Awaitable[None]) -> None:

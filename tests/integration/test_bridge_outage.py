@@ -11,6 +11,7 @@ from connectors.mqtt.testing import (
     bridge_process,
     mqtt_broker,
     mqtt_settings,
+    own_mqtt_broker,
     read_topic,
     running,
     unacknowledged,
@@ -22,7 +23,7 @@ from topics.catalogue import Catalogue
 from topics.embedded import EmbeddedKafka
 from topics.names import Names
 
-__all__ = ["mqtt_broker", "mqtt_settings"]
+__all__ = ["mqtt_broker", "mqtt_settings", "own_mqtt_broker"]
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
@@ -100,6 +101,22 @@ def test_kafka_away_under_load_loses_nothing_and_the_window_holds(settings, own_
         # One packet more than the window may have been read when reading paused.
         assert 400 <= most <= 401
         assert set(reading_ids(settings)) == all_ids(source)
+
+    asyncio.run(main())
+
+
+def test_a_bridge_stops_while_both_sides_are_away(settings, own_kafka, own_mqtt_broker):
+    settings.mqtt.url = own_mqtt_broker.url
+
+    async def main():
+        source = ReadingSource(settings.mqtt)
+        async with running(settings) as bridge:
+            await asyncio.to_thread(own_kafka.kill)
+            await source.publish(50)
+            await until(lambda: bridge.metrics.values()["in_flight"] == 50)
+            await asyncio.to_thread(own_mqtt_broker.kill)
+            await until(lambda: not bridge.inbound.connected.is_set())
+            assert bridge.metrics.values()["in_flight"] == 50
 
     asyncio.run(main())
 
