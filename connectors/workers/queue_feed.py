@@ -199,7 +199,10 @@ class QueueFeed:
         delivered = partial(self._delivered, place) if last else None
         value = encode(envelope, body)
         limit = self._settings.command_bytes_max
-        if last and len(value) > limit:
+        if len(value) > limit:
+            if not last:
+                text = f"a heartbeat of {len(value)} bytes is above {limit} (command_bytes_max)"
+                raise ValueError(f"{text}: give it less detail")
             self._send(task, too_large(task, body, len(value), limit), last=True)
             return
         while True:
