@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -38,6 +40,8 @@ def register(root: typer.Typer) -> None:
 
 @contextmanager
 def _projector(stop: threading.Event) -> Iterator[Projector]:
+    # Standard output is for the answer alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with connected(ProjectionSettings(), note, start=False) as settings:
         made = Projector(settings, stop)
         try:

@@ -9,18 +9,22 @@ import uuid
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.engine import make_url
 
+from projections import tables
 from projections.events import Event
+from projections.instances import instance_of
 from projections.migrate import upgrade
-from projections.positions import Source
-from projections.projection import FORM, Projection
+from projections.positions import Source, places_of
+from projections.projection import FORM, NAME, Projection
 from projections.reader import Reader
 from projections.settings import ProjectionSettings
-from projections.store import open_engine
+from projections.store import open_engine, reading
 from schemas.envelope import Context, Envelope
 from schemas.registry import public_type
+from streams.app import AGGREGATES
+from streams.testing.oracle import Oracle
 
 UNPRIVILEGED = ("postgres", "nobody")
 OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=40"
@@ -200,3 +204,76 @@ def reader(database, projection):
     """A reader of the same database."""
     with Reader(database) as made:
         yield made
+
+
+def shown(row):
+    """Return what a row and the engine's state have in common, of a row."""
+    return {
+        "status": row.state,
+        "sequence": row.sequence,
+        "incarnation": row.incarnation,
+        "definition_id": row.definition_id,
+        "definition_version": row.definition_version,
+        "variables": {name: bytes(value) for name, value in row.variables.items()},
+        "tokens": row.tokens,
+        "incidents": {k: (i.code, i.message, i.node, i.token) for k, i in row.incidents.items()},
+        "path": row.execution_path,
+        "errors": row.error_stack,
+        "created_at": row.created_at,
+        "created_by": row.created_by,
+        "ended_at": row.ended_at or 0,
+        "parent": (row.parent_id, row.parent_incarnation, row.parent_call),
+        "reason": row.reason,
+        "metadata": bytes(row.metadata),
+    }
+
+
+def folded(state):
+    """Return the same of the engine's state."""
+    return {
+        "status": state.status,
+        "sequence": state.sequence,
+        "incarnation": state.incarnation,
+        "definition_id": state.definition_id,
+        "definition_version": state.definition_version,
+        "variables": state.variables,
+        "tokens": state.tokens,
+        "incidents": {k: (i.code, i.message, i.node, i.token) for k, i in state.incidents.items()},
+        "path": state.path,
+        "errors": state.errors,
+        "created_at": state.created_at,
+        "created_by": state.created_by,
+        "ended_at": state.ended_at,
+        "parent": (state.parent.id, state.parent.incarnation, state.parent.call),
+        "reason": state.reason,
+        "metadata": state.metadata,
+    }
+
+
+@pytest.fixture
+def held(sql):
+    """Hold every row, position and number of rows against the fold of a log's values."""
+
+    def hold(log):
+        with reading(sql) as connection:
+            places = places_of(connection, NAME)
+            oracles = []
+            for partition, values in log.items():
+                oracle = Oracle(partition, AGGREGATES)
+                for value in values:
+                    oracle.see(value)
+                assert oracle.faults == []
+                assert places[partition].number == oracle.events, f"partition {partition}"
+                oracles.append(oracle)
+            states = {key: one for oracle in oracles for key, one in oracle.states().items()}
+            wanted = {
+                tuple(key.decode().split("/", 2)[1:]): folded(state)
+                for key, state in states.items()
+                if key.startswith(b"instance/")
+            }
+            rows = connection.execute(select(tables.instances)).all()
+            assert {(row.tenant, row.id): shown(instance_of(row)) for row in rows} == wanted
+            count = select(func.count()).select_from(tables.history)
+            assert connection.execute(count).scalar() == sum(one.events for one in oracles)
+
+    return hold
