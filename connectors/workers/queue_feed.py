@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 _READ_MAX = 500
 _COMMIT_SECONDS = 1.0
 _BEATS_PER_TIMEOUT = 3
+_NOTHING = (0, "")
 
 
 class QueueFeed:
@@ -167,7 +168,7 @@ class QueueFeed:
             if marks is None:
                 continue
             state = marks.commit()
-            if state[0] and state != self._committed.get(partition):
+            if state != self._committed.get(partition, _NOTHING):
                 places.append(TopicPartition(self._topic, partition, *state))
         if not places:
             return
