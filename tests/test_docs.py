@@ -36,11 +36,21 @@ RUN_HERE = {
 }
 """Cheap enough for this test: each README's, in order, must succeed."""
 
-RUN_HERE_SLOWLY = ("python benchmarks/bridge.py --count 50000",)
+RUN_HERE_SLOWLY = (
+    "python benchmarks/bridge.py --count 50000",
+    "python benchmarks/projection.py --events 100000",
+)
 
 RUN_ELSEWHERE = {
     "make test": (".ci/run", "make test"),
     "make demo": ("tests/integration/test_demo.py", '"demo"'),
+    "tidemill project": ("tests/projections/test_projector.py", '"project"'),
+    "tidemill projection list": ("tests/projections/test_projector.py", '"projection", "list"'),
+    "tidemill projection lag": ("tests/projections/test_projector.py", '"projection", "lag"'),
+    "tidemill projection rebuild": (
+        "tests/projections/test_projector.py",
+        '"projection", "rebuild"',
+    ),
 }
 """By command: the file that runs it, and what in that file does."""
 
