@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import OperationalError
 
-from connectors.cli import instance, views
+from connectors.cli import definition, instance, views
 from connectors.cli.output import JsonOption, as_json, note, rows, say
 from connectors.cli.processes import stop_on_signals
 from projections.errors import ProjectionError, ViewsNotReadyError
@@ -35,6 +35,7 @@ def register(root: typer.Typer) -> None:
     root.command()(project)
     for command in views.INSTANCE_COMMANDS:
         instance.app.command(command.__name__.removesuffix("_instances"))(command)
+    definition.app.command()(views.versions)
     root.add_typer(app)
 
 

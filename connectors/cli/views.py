@@ -1,4 +1,4 @@
-"""`tidemill instance show|list|history`: what the query views say, and how far they were."""
+"""What the query views say: `instance show|list|history` and `definition versions`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 from connectors.cli.failures import NotFoundError
 from connectors.cli.instance import Id, Tenant
 from connectors.cli.output import JsonOption, as_json, note, rows, say, table
+from projections.definitions import Version
 from projections.errors import ViewsNotReadyError
 from projections.history import Entry
 from projections.instance import Instance
@@ -204,6 +205,33 @@ def history(
 def _happened(one: Entry) -> tuple[object, ...]:
     time = moment(one.time)
     return one.position, time, one.incarnation, one.sequence, one.type, one.node, one.actor
+
+
+def versions(
+    name: Annotated[str, typer.Argument(help="Id of a definition; default: all.")] = "",
+    tenant: Tenant = DEFAULT_TENANT,
+    after: After = "",
+    timeout: Timeout = 10.0,
+    json: JsonOption = False,
+) -> None:
+    """Show what became of each version: when it was submitted, by whom, and the verdict."""
+    with views(after, timeout) as reader:
+        found, position = reader.definitions(name, tenant)
+    if name and not found:
+        raise NotFoundError(f"the view has no definition {name} at position {position}")
+    if json:
+        as_json({"versions": found, "position": position})
+        return
+    columns = ("id", "version", "state", "submitted", "by", "decided", "message")
+    nothing = f"no definition at position {position}"
+    rows(columns, [_verdict(one) for one in found], json=False, empty=nothing)
+
+
+def _verdict(one: Version) -> tuple[object, ...]:
+    decided = "" if one.decided_at is None else moment(one.decided_at)
+    message = f"{one.code}: {one.message}" if one.code else ""
+    submitted = moment(one.submitted_at)
+    return one.id, one.version, one.state, submitted, one.submitted_by, decided, message
 
 
 INSTANCE_COMMANDS = (show, list_instances, history)

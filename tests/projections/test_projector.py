@@ -239,8 +239,9 @@ def test_events_that_are_gone_from_kafka_stop_the_view_and_are_not_thrown_away(
     assert projector.stop() == 0
     written(writer, 40)
     gone = [TopicPartition(names.events, p, -1) for p in range(PARTITIONS)]
-    for future in admin_of(kafka).delete_records(gone).values():
-        future.result()
+    admin = admin_of(kafka)  # Kept: its futures end with it.
+    for future in admin.delete_records(gone).values():
+        future.result(30)
     code, _, errors = tidemill("project")
     assert code == 1
     assert "the events between are gone from Kafka" in errors
@@ -364,6 +365,11 @@ def test_what_a_command_did_is_read_back_at_its_position(
     assert events[0]["data"]["variables"] == {"who": "world"}
     code, out, _ = tidemill("instance", "list", "--state", "terminated", *wait)
     assert [one["id"] for one in json.loads(out)["instances"]] == ["mine"]
+    code, out, _ = tidemill("definition", "versions", "hello", *wait)
+    (one,) = json.loads(out)["versions"]
+    assert (code, one["version"], one["state"]) == (0, "1.0.0", "published")
+    assert "published" in tidemill("definition", "versions")[1]
+    assert tidemill("definition", "versions", "other")[0] == 5
     for words in (("show", "mine"), ("list",), ("history", "mine")):
         code, out, errors = tidemill("instance", *words)
         assert (code, "mine" in out or "Terminated" in out) == (0, True), errors
