@@ -131,7 +131,8 @@ def _flow(item: Any) -> Any:
 def _bare(text: str) -> str:
     """Take the `${…}` off a condition."""
     inner = text.strip()
-    return inner[2:-1].strip() if inner.startswith("${") and inner.endswith("}") else inner
+    whole = inner.startswith("${") and inner.endswith("}") and inner.count("${") == 1
+    return inner[2:-1].strip() if whole else inner
 
 
 def _node(body: dict[str, Any]) -> dict[str, Any]:

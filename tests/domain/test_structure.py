@@ -42,6 +42,10 @@ def task(more):
         ([START, "a: {type: timer, duration: 1, date: x, next: end}", END], "either a duration"),
         ([START, "a: {type: call, definition: a b, next: end}", END], "a definition's id"),
         ([START, task('input: "${x +}", next: end'), END], "x +"),
+        (
+            [START, task('next: [{to: end, when: "${a} && ${b}"}, end]'), END],
+            "a condition is one expression, as ${a && b}",
+        ),
         ([START, task('output: {y: "${x +}"}, next: end'), END], "x +"),
         (
             [

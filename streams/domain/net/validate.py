@@ -122,7 +122,8 @@ def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
     try:
         compile_cel(flow.condition, definition.variables)
     except CompileError as error:
-        return [StructureProblem(where, error.message)]
+        hint = "; a condition is one expression, as ${a && b}" if "${" in flow.condition else ""
+        return [StructureProblem(where, error.message + hint)]
     return [StructureProblem(where, text, "warning") for text in warnings(flow.condition)]
 
 
