@@ -26,8 +26,10 @@ Key = tuple[str, str]
 DELETED: Final = "Deleted"
 _SLICE: Final = 500
 """Keys of one query."""
-_KEPT_ROWS: Final = 20_000
+_KEPT_ROWS: Final = 10_000
 """Rows kept in memory between chunks."""
+_KEPT_LENGTH: Final = 8_192
+"""Length of the longest JSON column of a row that is kept."""
 _JSON: Final[dict[str, Any]] = {
     "tokens": msgspec.json.Decoder(dict[int, str]).decode,
     "incidents": msgspec.json.Decoder(dict[int, Incident]).decode,
@@ -92,11 +94,13 @@ class Instances:
         """Write each changed instance once; keep in memory those that go on."""
         if not self._changed:
             return
-        rows = [_values(self._rows[key]) for key in self._changed]
-        connection.execute(upsert(connection, table), rows)
+        rows = []
         for key in self._changed:
-            if self._rows[key].ended_at is not None:
+            values = _values(self._rows[key])
+            rows.append(values)
+            if values["ended_at"] is not None or _length(values) > _KEPT_LENGTH:
                 del self._rows[key]
+        connection.execute(upsert(connection, table), rows)
         self._changed.clear()
         if len(self._rows) > _KEPT_ROWS:
             self._rows.clear()
@@ -131,6 +135,10 @@ def _values(row: Instance) -> dict[str, Any]:
     for name in _JSON:
         values[name] = text(values[name])
     return values
+
+
+def _length(values: dict[str, Any]) -> int:
+    return max(len(values[name]) for name in _JSON)
 
 
 def instance_of(row: Row[Any]) -> Instance:

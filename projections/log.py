@@ -102,6 +102,7 @@ def reader(settings: KafkaSettings, topic: str, places: Mapping[int, Place]) -> 
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 50,
             "fetch.message.max.bytes": 8 << 20,
+            "queued.max.messages.kbytes": 32 << 10,
             "reconnect.backoff.max.ms": 2_000,
         }
     )

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.2
 _GATHER_RECORDS: Final = 256
 """A read that brings this many is followed by another before SQL is written."""
+_CHUNK_BYTES: Final = 32 << 20
+"""A chunk that has so much is written; the consumer's queue adds as much again at most."""
 _ENDS_SECONDS: Final = 0.05
 """Between two transactions that move positions past transaction markers alone."""
 _BACKOFF_SECONDS: Final = (0.5, 10.0)
@@ -138,12 +140,12 @@ class Projector:
         limit = self._settings.chunk_events
         wait = _ENDS_SECONDS if self._ends else _POLL_SECONDS
         records, reported = read(consumer, limit, wait)
-        found = len(records)
-        while found >= _GATHER_RECORDS and len(records) < limit:
+        found, size = len(records), _size(records)
+        while found >= _GATHER_RECORDS and len(records) < limit and size < _CHUNK_BYTES:
             more, also = read(consumer, limit - len(records), 0.005)
             records += more
             reported += also
-            found = len(more)
+            found, size = len(more), size + _size(more)
         return records, reported
 
     def _report(self, one: Reported) -> None:
@@ -153,6 +155,10 @@ class Projector:
         elif code not in _PASSING:
             # The next session asks which log this is, and says what is wrong with it.
             raise KafkaException(one.error)
+
+
+def _size(records: list[Consumed]) -> int:
+    return sum(len(record.value or b"") for record in records)
 
 
 def _decoded(records: list[Consumed]) -> tuple[list[Event], PoisonEventError | None]:

@@ -269,3 +269,11 @@ def test_a_row_is_plain_sql_for_whoever_reads_the_database(projection, written, 
         row = connection.execute(select(instances)).one()
     assert json.loads(row.variables) == {"who": "x"}
     assert (row.state, json.loads(row.tokens)) == ("Running", {})
+
+
+def test_a_large_instance_is_read_again_for_its_next_event(projection, written, reader):
+    large = b'"' + b"x" * 20_000 + b'"'
+    projection.apply([written.add(e.WorkflowStarted("hello", "1.0.0", {"v": large}))], {})
+    projection.apply([written.add(e.WorkflowSuspended("wait"))], {})
+    row = shown(reader)
+    assert (row.state, row.sequence, texts(row.variables)) == ("Suspended", 2, {"v": large})
