@@ -132,7 +132,9 @@ async def unacknowledged(settings: MqttSettings) -> list[bytes]:
     """
     names, ends = MqttNames(settings.prefix), (b"end of telemetry", b"end of status")
     taken: list[Received] = []
-    client = session_client(settings, taken.append)
+    # The broker must be able to send them all, and ours after them.
+    wide = settings.model_copy(update={"receive_maximum": 65_535})
+    client = session_client(wide, taken.append)
     await client.open()
     await client.publish(names.telemetry("end"), ends[0], 1)
     await client.publish(names.status("end"), ends[1], 1)
