@@ -32,7 +32,7 @@ class EngineSettings(KafkaSettings):
     )
     batch_records_max: int = Field(default=1_500, ge=1, description="Records of one transaction.")
     pacing_ms: float = Field(
-        default=4.0, ge=0, description="Pause after a small batch, to gather more in the next one."
+        default=20.0, ge=0, description="Longest pause after a batch, to gather more for the next."
     )
     pacing_records: int = Field(
         default=256, ge=1, description="A shard with this much queued does not pause."

@@ -28,7 +28,7 @@ class Measured(NamedTuple):
     latencies: list[float]
     """Seconds from the command's call to the event's arrival, sorted."""
     longest_gap: float
-    """Seconds between two completions, at most."""
+    """Seconds between two completions of one partition, at most."""
 
     @property
     def per_second(self) -> float:
@@ -78,7 +78,7 @@ class Load:
         self._consumer.poll(1.0)
         self._begun: dict[bytes, float] = {}
         self._latencies: list[float] = []
-        self._last = 0.0
+        self._last: dict[int, float] = {}
         self._gap = 0.0
 
     def close(self) -> None:
@@ -146,7 +146,8 @@ class Load:
 
     def _reset(self) -> None:
         self._latencies = []
-        self._last = self._gap = 0.0
+        self._last = {}
+        self._gap = 0.0
 
     def _take(self, timeout: float) -> None:
         self._producer.poll(0)
@@ -158,9 +159,9 @@ class Load:
             begun = self._begun.pop(record.key or b"", None)
             if begun is not None:
                 self._latencies.append(now - begun)
-                if self._last:
-                    self._gap = max(self._gap, now - self._last)
-                self._last = now
+                last = self._last.get(record.partition, now)
+                self._gap = max(self._gap, now - last)
+                self._last[record.partition] = now
 
     def send_only(self, definition: str, count: int) -> None:
         """Start instances that will not complete, and forget them."""

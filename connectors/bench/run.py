@@ -19,6 +19,8 @@ from topics.settings import KafkaSettings
 
 Figures = dict[str, float]
 Progress = Callable[[str], None]
+_WARM_SECONDS = 8.0
+_CATCH_UP_SECONDS = 600.0
 
 
 def _one_activity(_made: Setting, load: Load, seconds: float) -> Figures:
@@ -48,9 +50,13 @@ def _commands(_made: Setting, load: Load, seconds: float) -> Figures:
 
 
 def _rebalance(made: Setting, load: Load, seconds: float) -> Figures:
-    made.engine("second")
-    found = load.closed_loop("bench-one", 128, max(seconds, 20))
-    return {"rebalance_pause_s": found.longest_gap}
+    """A second engine joins, and leaves, under load."""
+    second = made.engine("second")
+    joined = load.closed_loop("bench-one", 128, max(seconds, 20))
+    second.terminate()
+    left = load.closed_loop("bench-one", 128, max(seconds, 20))
+    second.wait(60)
+    return {"rebalance_pause_s": max(joined.longest_gap, left.longest_gap)}
 
 
 MEASUREMENTS: dict[str, Callable[[Setting, Load, float], Figures]] = {
@@ -107,7 +113,8 @@ def _loads(
     for definition, source in sources.items():
         made.publish(definition, source)
     load = Load(made.settings)
-    load.closed_loop("bench-one", 64, 2)
+    progress("warming up")
+    load.closed_loop("bench-one", 1_024, _WARM_SECONDS)
     result: dict[str, object] = {}
     for name in names:
         progress(f"{name}: {seconds:g} s")
@@ -128,25 +135,28 @@ def _loads(
 
 
 def _recovery(made: Setting, live: int, progress: Progress) -> dict[str, object]:
-    """Time from an engine's start with empty stores until it answers, with live instances."""
+    """Time from kill -9 until every partition answers: with its store, and with none."""
     progress(f"recovery: starting {live:,} instances that wait")
     engine = made.engine()
-    made.publish("bench-waiting", workflows.WAITING)
-    made.publish("bench-one", workflows.ONE)
+    for definition, source in (
+        ("bench-waiting", workflows.WAITING),
+        ("bench-none", workflows.NONE),
+    ):
+        made.publish(definition, source)
     load = Load(made.settings)
     load.send_only("bench-waiting", live)
+    made.until_serving(_CATCH_UP_SECONDS)
+    result: dict[str, object] = {"recovery_instances": live, "live_rss_mb": peak_rss_mb(engine)}
+    for name, forget in (("recovery", False), ("rebuild", True)):
+        engine.kill()
+        engine.wait(60)
+        if forget:
+            made.forget_stores()
+        progress(f"{name}: an engine begins after kill -9")
+        begun = time.perf_counter()
+        engine = made.engine()
+        made.until_serving(_CATCH_UP_SECONDS)
+        result[f"{name}_s"] = round(time.perf_counter() - begun, 2)
+    result["recovery_rss_mb"] = peak_rss_mb(engine)
     load.close()
-    made.publish("bench-none", workflows.NONE)
-    engine.terminate()
-    engine.wait(60)
-    made.forget_stores()
-    progress("recovery: an engine begins with empty stores")
-    begun = time.perf_counter()
-    second = made.engine()
-    made.publish("bench-ten", workflows.sequence(10))
-    seconds = time.perf_counter() - begun
-    return {
-        "recovery_s": round(seconds, 2),
-        "recovery_instances": live,
-        "recovery_rss_mb": peak_rss_mb(second),
-    }
+    return result

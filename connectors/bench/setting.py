@@ -11,10 +11,14 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
 from connectors.client.client import Client
+from schemas.commands import RunInstance
+from schemas.partition import partition_of
+from schemas.replies import Reply
 from topics.apply import admin_of, apply
 from topics.catalogue import Catalogue
 from topics.settings import KafkaSettings
@@ -64,6 +68,23 @@ class Setting:
         with Client(self.settings) as client:
             client.publish(definition, source)
         return time.perf_counter() - begun
+
+    def until_serving(self, seconds: float) -> None:
+        """Wait until every partition answers a command that was sent now.
+
+        Raises:
+            TimeoutError: one does not.
+        """
+        partitions, deadline = self.settings.partitions, time.perf_counter() + seconds
+        with Client(self.settings) as client:
+            futures: dict[int, Future[Reply]] = {}
+            while len(futures) < partitions:
+                name = uuid.uuid4().hex
+                place = partition_of(name.encode(), partitions)
+                if place not in futures:
+                    futures[place] = client.send("instance", name, RunInstance("bench-none"))
+            for future in futures.values():
+                future.result(max(0.0, deadline - time.perf_counter()))
 
     def forget_stores(self, name: str = "engine") -> None:
         """Remove an engine's stores, as if it began on a new machine."""

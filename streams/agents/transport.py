@@ -8,6 +8,8 @@ contract test holds the methods overridden here against the installed version.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -20,6 +22,8 @@ from streams.runtime.engine import Chunk, Place
 CHUNK_RECORDS = 2_000
 _FETCH_WAIT_MS = 10
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
+_REST_SECONDS = 0.003
+"""Between two looks for records: each costs a fetch, whatever it brings."""
 
 
 class CountingThread(driver.AIOKafkaConsumerThread):
@@ -61,6 +65,7 @@ class ChunkConsumer(driver.Consumer):
 
     app: Any
     _thread: Any
+    _rest_until = 0.0
 
     def _new_consumer_thread(self) -> CountingThread:
         return CountingThread(self, loop=self.loop, beacon=self.beacon)
@@ -70,7 +75,11 @@ class ChunkConsumer(driver.Consumer):
         timeout: float,  # noqa: ASYNC109 - Faust's signature
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield what was fetched, a chunk of one partition at a time."""
+        pause = self._rest_until - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
         records, _ = await self._wait_next_records(timeout)
+        self._rest_until = time.monotonic() + _REST_SECONDS
         generation = self.app.consumer_generation_id
         if not records or self.should_stop or not self.flow_active:
             return

@@ -10,6 +10,7 @@ to come again until the former's markers are written.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -29,6 +30,9 @@ from topics.reading import read
 
 _READ_CHUNK = 10_000
 _COMMIT_TIMEOUT = 30.0
+_FIRST_LOOK = 0.7
+"""Share of the usual time after which to look first whether a batch has arrived."""
+_FLUSH_SECONDS_MAX = 0.02
 _TRANSPORT = frozenset(
     {
         KafkaError._TRANSPORT,
@@ -101,6 +105,8 @@ class KafkaLog:
         self._producer: Producer | None = None
         self._failed: KafkaError | None = None
         self._end = -1
+        self._flush_seconds = 0.0
+        """How long the broker takes of late."""
         self._explain = False
         """True where the last commit failed for a record whose reason is not known yet."""
 
@@ -129,15 +135,24 @@ class KafkaLog:
             await self._produce(producer, records)
         except KafkaException as error:
             await self._abort(error.args[0])
+        await self._flush(producer)
+        await self._commit()
+        return self._end + 1
+
+    async def _flush(self, producer: Producer) -> None:
+        """Wait until the broker has everything, looking seldom: each look takes the loop."""
+        begun = time.monotonic()
+        pause = max(self._pause, self._flush_seconds * _FIRST_LOOK)
         while len(producer):
+            await asyncio.sleep(pause)
+            pause = self._pause
             producer.poll(0)
             if self._failed is not None:
                 await self._abort(self._failed)
-            await asyncio.sleep(self._pause)
+        took = min(time.monotonic() - begun, _FLUSH_SECONDS_MAX)
+        self._flush_seconds += (took - self._flush_seconds) / 8
         if self._failed is not None:
             await self._abort(self._failed)
-        await self._commit()
-        return self._end + 1
 
     async def _produce(self, producer: Producer, records: list[Out]) -> None:
         produce = producer.produce
