@@ -15,7 +15,6 @@ import structlog
 
 from schemas.codec import UnknownSchemaError, decode, encode
 from schemas.commands import FailCall, FireTimer, RetryIncident, StartChild
-from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope, caused_by
 from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
@@ -37,7 +36,7 @@ from streams.domain.protocol import (
 from streams.runtime.door import Door
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, TELEMETRY, Item
-from streams.runtime.outbox import EventPlaces, Outbox, internal_envelope
+from streams.runtime.outbox import Facts, Outbox, internal_envelope
 from streams.runtime.records import (
     RECENT_COMMANDS_MAX,
     Book,
@@ -188,10 +187,8 @@ class Processor:
             raise_stuck(aggregate, slot, outcome, self.now)
         slot.state = outcome.state
         if outcome.events or outcome.effects:
-            incarnation = aggregate.incarnation(outcome.state)
-            stamp = Stamp(aggregate.type, slot.id, incarnation, self.now, cause.context)
-            self._events(stamp, slot, outcome.events, before)
-            self._effects(aggregate, slot, outcome, incarnation, stamp, cause)
+            facts = self._facts(aggregate, slot, outcome.events, before, cause.context)
+            self._effects(aggregate, slot, outcome, facts, cause)
         self._book(slot, body, outcome, known, before + len(outcome.events))
         self._overlay.touch(slot)
         if cause.source == TELEMETRY:
@@ -199,10 +196,24 @@ class Processor:
         elif cause.envelope.reply_to:
             self._reply(cause, slot, before + len(outcome.events), outcome.result)
 
-    def _events(self, stamp: Stamp, slot: Slot, events: list[Any], before: int) -> None:
-        if events:
-            self.out.events(stamp, slot, events, EventPlaces(self.now, before, self.number))
-            self.number += len(events)
+    def _facts(
+        self, aggregate: Aggregate, slot: Slot, events: list[Any], before: int, context: Context
+    ) -> Facts:
+        facts = Facts(
+            aggregate.type,
+            slot.tenant,
+            slot.id,
+            aggregate.incarnation(slot.state),
+            self.now,
+            context,
+            before,
+            self.number,
+            events,
+            [],
+        )
+        self.out.facts(facts)
+        self.number += len(events)
+        return facts
 
     def _book(
         self, slot: Slot, body: msgspec.Struct, outcome: Accepted, known: bytes, sequence: int
@@ -223,15 +234,14 @@ class Processor:
         aggregate: Aggregate,
         slot: Slot,
         outcome: Accepted,
-        incarnation: str,
-        stamp: Stamp,
+        facts: Facts,
         cause: Cause,
     ) -> None:
-        context = cause.context
+        context, incarnation = cause.context, facts.incarnation
         sequence = aggregate.sequence(outcome.state)
         for number, effect in enumerate(outcome.effects):
             if isinstance(effect, DispatchActivity):
-                self.out.task(stamp, effect)
+                facts.tasks.append(effect)
             elif isinstance(effect, SendCommand):
                 envelope = internal_envelope(
                     slot, incarnation, sequence, number, effect, self.now, context
@@ -334,8 +344,7 @@ class Processor:
         place = EventPlace(slot.id, slot.tenant, incarnation, sequence + 1, self.now, actor)
         slot.state = aggregate.evolve(slot.state, event, place)
         slot.book = Book(slot.book.recent, slot.book.beats, stalled=True)
-        stamp = Stamp(aggregate.type, slot.id, incarnation, self.now, cause.context)
-        self._events(stamp, slot, [event], sequence)
+        self._facts(aggregate, slot, [event], sequence, cause.context)
         self._overlay.touch(slot)
 
     def _dead(self, item: Item | None, reason: str, value: bytes = b"") -> None:

@@ -193,7 +193,7 @@ class Shard:
         changes = overlay.changes(position.now)
         processor.device_states()
         state_topic = self._env.names.state
-        records = processor.out.records
+        records = processor.out.records()
         changes.extend(forgotten)
         partition = self.partition
         for change in changes:
