@@ -35,6 +35,7 @@ def command(options: BrokerOptions, port: int) -> list[str]:
         java(),
         f"-Xmx{_HEAP_MB}m",
         "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",  # For minutes of life the second compiler costs too much.
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         f"-Djava.security.auth.login.config={login}",
         "-cp",
