@@ -142,6 +142,8 @@ def view_latency(
             time.sleep(0.003)
 
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as projector:
+        writer.begin("first")
+        writer.write(["first"] * 4)  # Seen once the process has started.
         until(lambda: {p: place.number for p, place in places().items()} == writer.numbers)
         thread = threading.Thread(target=ask)
         thread.start()
