@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,9 @@ import msgspec
 INT64_MIN = -(1 << 63)
 INT64_MAX = (1 << 63) - 1
 
+_LONG = re.compile(rb"[0-9]{19}")
+_LONG_TEXT = re.compile("[0-9]{19}")
+"""What every integer outside int64 holds."""
 _encoder = msgspec.json.Encoder(order="sorted")
 _decode_any = msgspec.json.Decoder().decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -25,8 +29,7 @@ def parse(text: bytes | str) -> Any:
         value = _decode_any(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JsonError(f"not valid JSON: {error}") from error
-    check_integers(value)
-    return value
+    return _checked(text, value)
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
@@ -35,7 +38,18 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
         value = _decode_object(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JsonError(f"not a JSON object: {error}") from error
-    check_integers(value)
+    checked: dict[str, Any] = _checked(text, value)
+    return checked
+
+
+def _checked(text: bytes | str, value: Any) -> Any:
+    """Return the value; look through its integers only where one can be too long."""
+    long = _LONG.search(text) if isinstance(text, bytes) else _LONG_TEXT.search(text)
+    if long:
+        try:
+            check_integers(value)
+        except RecursionError as error:
+            raise JsonError("the value is nested too deep") from error
     return value
 
 
