@@ -36,6 +36,7 @@ def start(
         typer.Option("--var", "-v", help="name=value; a value that is no JSON is text. Repeat."),
     ] = None,
     variables: Annotated[str, typer.Option("--vars", help="A JSON object.")] = "{}",
+    metadata: Annotated[str, typer.Option(help="A JSON object of your own.")] = "{}",
     name: Annotated[str, typer.Option("--id", help="Id of the instance; default: made up.")] = "",
     version: Annotated[str, typer.Option(help="Default: the newest.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, show events.")] = False,
@@ -46,24 +47,58 @@ def start(
     json: JsonOption = False,
 ) -> None:
     """Start an instance of a definition."""
-    values = _variables(variables, var or [])
+    values, own = _variables(variables, var or []), _variables(metadata, [], "--metadata")
     instance = name or uuid.uuid4().hex
     options = Options(tenant=tenant, actor=actor, command_id=command_id)
     with kafka() as settings, Client(settings) as made:
         # From the end, before the command: nothing of this instance can be missed.
         stream = EventStream(settings, instance_id=instance) if wait else None
-        answer = made.run(definition, values, instance, version, options)
+        answer = made.run(definition, values, instance, version, options, own)
         if stream is None:
             _said(answer, "started", json=json)
         else:
             _follow(stream, timeout, json=json)
 
 
-def _variables(text: str, pairs: list[str]) -> dict[str, Any]:
+@app.command()
+def create(
+    definition: Annotated[str, typer.Argument(help="Id of the published definition.")],
+    variables: Annotated[str, typer.Option("--vars", help="A JSON object.")] = "{}",
+    metadata: Annotated[str, typer.Option(help="A JSON object of your own.")] = "{}",
+    name: Annotated[str, typer.Option("--id", help="Id of the instance; default: made up.")] = "",
+    version: Annotated[str, typer.Option(help="Default: the newest.")] = "",
+    tenant: Tenant = DEFAULT_TENANT,
+    actor: Actor = "",
+    command_id: CommandId = "",
+    json: JsonOption = False,
+) -> None:
+    """Create an instance that waits until `begin` starts it."""
+    values, own = _variables(variables, []), _variables(metadata, [], "--metadata")
+    options = Options(tenant=tenant, actor=actor, command_id=command_id)
+    with kafka() as settings, Client(settings) as made:
+        answer = made.create(definition, values, name, version, options, own)
+        _said(answer, "created", json=json)
+
+
+@app.command()
+def begin(
+    instance: Id,
+    tenant: Tenant = DEFAULT_TENANT,
+    actor: Actor = "",
+    command_id: CommandId = "",
+    json: JsonOption = False,
+) -> None:
+    """Start an instance that was created."""
+    options = Options(tenant=tenant, actor=actor, command_id=command_id)
+    with kafka() as settings, Client(settings) as made:
+        _said(made.start(instance, options), "started", json=json)
+
+
+def _variables(text: str, pairs: list[str], option: str = "--vars") -> dict[str, Any]:
     try:
         values = parse_object(text)
     except JsonError as error:
-        raise typer.BadParameter(str(error), param_hint="--vars") from None
+        raise typer.BadParameter(str(error), param_hint=option) from None
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -139,6 +174,7 @@ _steer("suspend", lambda c: c.suspend, "suspended", "Begin nothing new until res
 _steer("resume", lambda c: c.resume, "resumed", "Go on after a suspension.")
 _steer("cancel", lambda c: c.cancel, "is being cancelled", "End with clean-up.")
 _steer("terminate", lambda c: c.terminate, "terminated", "End at once, without clean-up.")
+_steer("delete", lambda c: c.delete, "deleted", "Hide one that is over or was never started.")
 
 
 @app.command()

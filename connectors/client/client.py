@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
@@ -256,11 +257,15 @@ class Client:
         instance_id: str = "",
         version: str = "",
         options: Options = PLAIN,
+        metadata: Mapping[str, object] | None = None,
     ) -> Answer:
-        """Create and start an instance; its id is made here where none is given."""
+        """Create and start an instance; its id is made here where none is given.
+
+        `metadata` are yours: kept with the instance, never seen by the workflow.
+        """
         name = instance_id or instance_id_of(options)
-        data = canonical({} if variables is None else variables)
-        return self.call("instance", name, c.RunInstance(definition_id, version, data), options)
+        body = c.RunInstance(definition_id, version, _object(variables), _object(metadata))
+        return self.call("instance", name, body, options)
 
     def create(
         self,
@@ -269,11 +274,12 @@ class Client:
         instance_id: str = "",
         version: str = "",
         options: Options = PLAIN,
+        metadata: Mapping[str, object] | None = None,
     ) -> Answer:
         """Create an instance that waits for `start`."""
         name = instance_id or instance_id_of(options)
-        data = canonical({} if variables is None else variables)
-        return self.call("instance", name, c.CreateInstance(definition_id, version, data), options)
+        body = c.CreateInstance(definition_id, version, _object(variables), _object(metadata))
+        return self.call("instance", name, body, options)
 
     def start(self, instance_id: str, options: Options = PLAIN) -> Answer:
         """Start an instance that was created."""
@@ -295,9 +301,17 @@ class Client:
         """End at once."""
         return self.call("instance", instance_id, c.TerminateInstance(reason), options)
 
+    def delete(self, instance_id: str, reason: str = "", options: Options = PLAIN) -> Answer:
+        """Hide an instance that has ended, or was never started; its history stays."""
+        return self.call("instance", instance_id, c.DeleteInstance(reason), options)
+
     def retry(self, instance_id: str, incident: int = 0, options: Options = PLAIN) -> Answer:
         """Retry an incident, or all open ones."""
         return self.call("instance", instance_id, c.RetryIncident(incident), options)
+
+
+def _object(value: object) -> bytes:
+    return canonical({} if value is None else value)
 
 
 def _derived(options: Options, what: str) -> str:
