@@ -165,6 +165,7 @@ class Shard:
     def _fire_timers(self, processor: Processor, overlay: Overlay, wall: int) -> int:
         if not 0 < self.next_due <= wall:
             return 0
+        fired = 0
         due = self._store.due(wall, self._options.timers_max)
         for moment, key in due:
             aggregate_type, tenant, aggregate_id = key.decode().split("/", 2)
@@ -172,7 +173,12 @@ class Shard:
             slot = overlay.get(aggregate, tenant, aggregate_id)
             if slot.state is not None and slot.due == moment:
                 processor.fire(slot, moment, wall)
-        return len(due)
+                fired += 1
+            else:
+                self._store.drop_due(moment, key)
+        if fired < len(due):
+            self.next_due = self._store.next_due()
+        return fired
 
     def _forget(self, now: int, overlay: Overlay) -> list[Change]:
         """Return tombstones for the finished aggregates whose time is over."""

@@ -141,6 +141,10 @@ class Store:
         """Return the aggregates whose earliest timer is due, earliest first."""
         return self._until(b"d", now, limit)
 
+    def drop_due(self, moment: int, key: bytes) -> None:
+        """Take an entry that its aggregate's record does not bear out from the due index."""
+        self._db.delete(_due_key(b"d", moment, key))
+
     def expired(self, now: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the finished aggregates that may be forgotten."""
         return self._until(b"x", now, limit)

@@ -36,10 +36,16 @@ class MemoryStore:
 
     def write(self, changes: list[Change], meta: Meta) -> None:
         """Apply the changes of one committed batch."""
-        self.load([(change.key, change.value) for change in changes], meta)
+        self._apply([(change.key, change.value) for change in changes], meta)
 
     def load(self, records: list[tuple[bytes, bytes | None]], meta: Meta) -> None:
-        """Apply a chunk of the changelog."""
+        """Apply a chunk of the changelog; `UnknownFormError` where this release cannot."""
+        for _, value in records:
+            if value is not None:
+                decode_state(value)
+        self._apply(records, meta)
+
+    def _apply(self, records: list[tuple[bytes, bytes | None]], meta: Meta) -> None:
         for key, value in records:
             if value is None:
                 self._states.pop(key, None)
@@ -51,6 +57,9 @@ class MemoryStore:
         """Return the aggregates whose earliest timer is due, earliest first."""
         found = [(decode_state(v).next_due, k) for k, v in self._states.items()]
         return sorted((due, key) for due, key in found if 0 < due <= now)[:limit]
+
+    def drop_due(self, moment: int, key: bytes) -> None:
+        """Do nothing: what is due is read off the records, and so is never stale."""
 
     def expired(self, now: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the finished aggregates that may be forgotten."""
