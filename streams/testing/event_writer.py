@@ -133,6 +133,6 @@ class EventWriter:
             one.incarnation,
             place + 1,
             numbers[partition],
-            context=Context(causation_id=f"c-{name}", actor="writer"),
+            context=Context(causation_id=f"c-{name}@{one.incarnation}", actor="writer"),
         )
         self._producer.produce(self._topic, encode(envelope, body), key, partition=partition)
