@@ -77,12 +77,12 @@ class Processor:
         self.out = Outbox(environment.names, environment.partition, position.batch + 1)
         self._local: deque[tuple[SendCommand, Envelope]] = deque()
         self._door = Door(environment)
-        self._poison: Item | None = None
+        self._poison: Item | str | None = None
         self.devices: dict[bytes, tuple[Slot, Context]] = {}
 
-    def quarantine(self, item: Item) -> None:
-        """Treat this record as one that cannot be decided: it keeps aborting the batch."""
-        self._poison = item
+    def quarantine(self, guilty: Item | str) -> None:
+        """Treat this record, or with `TIMER` the due timer, as one that cannot be decided."""
+        self._poison = guilty
 
     def fire(self, slot: Slot, due: int, wall: int) -> None:
         """Apply a due timer."""
@@ -138,7 +138,7 @@ class Processor:
                     return
         decision = self._decision(envelope, slot)
         try:
-            if cause.item is not None and cause.item is self._poison:
+            if self._poison is not None and self._poison in (cause.item, cause.source):
                 raise RuntimeError("the batch with this record cannot be committed")
             outcome = aggregate.decide(body, slot.state, decision)
         except UnknownFormError:

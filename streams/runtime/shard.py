@@ -18,7 +18,7 @@ from streams.runtime.definition_tail import DefinitionTail
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import Inbox, Item
 from streams.runtime.ports import AbortedError, Log, Out
-from streams.runtime.processor import Processor
+from streams.runtime.processor import TIMER, Processor
 from streams.runtime.records import (
     POSITION_FORM,
     POSITION_KEY,
@@ -31,6 +31,8 @@ from streams.runtime.store import Change, Meta, Store
 
 log = structlog.get_logger(__name__)
 ABORTS_MAX = 3
+Due = tuple[int, bytes]
+"""Moment and store key of a timer."""
 
 
 class ShardOptions(msgspec.Struct, frozen=True):
@@ -115,7 +117,7 @@ class Shard:
         aborts = 0
         while True:
             try:
-                return await self._attempt(items, None)
+                return await self._attempt(items)
             except AbortedError as abort:
                 aborts += 0 if abort.transport else 1
                 log.warning(
@@ -125,28 +127,34 @@ class Shard:
                     return await self._one_by_one(items)
 
     async def _one_by_one(self, items: list[Item]) -> int:
-        """A batch that cannot be committed: find the guilty record and quarantine it."""
+        """A batch that cannot be committed: find the guilty record or timer and quarantine it."""
         done = 0
+        for due in self._due(self._wall()):
+            done += await self._alone([], [due], TIMER)
         for item in items:
-            aborts = 0
-            while True:
-                try:
-                    guilty = item if aborts >= ABORTS_MAX else None
-                    done += await self._attempt([item], guilty)
-                    break
-                except AbortedError as abort:
-                    aborts += 0 if abort.transport else 1
-                    if aborts > 2 * ABORTS_MAX:
-                        raise
+            done += await self._alone([item], [], item)
         return done
 
-    async def _attempt(self, items: list[Item], guilty: Item | None) -> int:
+    async def _alone(self, items: list[Item], timers: list[Due], suspect: Item | str) -> int:
+        aborts = 0
+        while True:
+            try:
+                return await self._attempt(items, timers, suspect if aborts >= ABORTS_MAX else None)
+            except AbortedError as abort:
+                aborts += 0 if abort.transport else 1
+                if aborts > 2 * ABORTS_MAX:
+                    raise
+
+    async def _attempt(
+        self, items: list[Item], due: list[Due] | None = None, guilty: Item | str | None = None
+    ) -> int:
+        """Apply these records, and these timers or, with None, all that are due."""
         wall = self._wall()
         overlay = Overlay(self._store, self._cache, self._options.window_ms)
         processor = Processor(self._env, overlay, self.position, self.inbox.queued)
         if guilty is not None:
             processor.quarantine(guilty)
-        timers = self._fire_timers(processor, overlay, wall)
+        timers = self._fire(processor, overlay, self._due(wall) if due is None else due, wall)
         processor.run(items)
         forgotten = self._forget(processor.now, overlay)
         if not items and not timers and not forgotten:
@@ -162,11 +170,13 @@ class Shard:
         self.records += len(items)
         return len(items) + timers
 
-    def _fire_timers(self, processor: Processor, overlay: Overlay, wall: int) -> int:
+    def _due(self, wall: int) -> list[Due]:
         if not 0 < self.next_due <= wall:
-            return 0
+            return []
+        return self._store.due(wall, self._options.timers_max)
+
+    def _fire(self, processor: Processor, overlay: Overlay, due: list[Due], wall: int) -> int:
         fired = 0
-        due = self._store.due(wall, self._options.timers_max)
         for moment, key in due:
             aggregate_type, tenant, aggregate_id = key.decode().split("/", 2)
             aggregate = self._env.aggregates[aggregate_type]
