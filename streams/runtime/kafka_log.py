@@ -133,9 +133,9 @@ class KafkaLog:
         try:
             producer.begin_transaction()
             await self._produce(producer, records)
+            await self._flush(producer)
         except KafkaException as error:
             await self._abort(error.args[0])
-        await self._flush(producer)
         await self._commit()
         return self._end + 1
 
