@@ -1,9 +1,16 @@
 """What a new owner makes of the store that it finds, and of input that is gone."""
 
+import asyncio
+import time
+
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from schemas.commands import RunInstance, SuspendInstance
+from schemas.codec import encode
+from schemas.commands import PublishDefinition, RunInstance, SuspendInstance
+from schemas.envelope import Envelope
+from schemas.partition import partition_of
 from streams.app import Parts
 from streams.runtime.engine import Engine
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS
@@ -108,6 +115,7 @@ def test_a_store_that_lags_by_some_batches_catches_up(disk_lab, disk):
     assert old.meta() == meta
 
 
+@pytest.mark.kafka
 async def test_each_check_of_the_store_on_a_real_kafka(settings_of):
     parts = Parts(settings_of(EngineSettings))
     try:
@@ -134,19 +142,18 @@ async def test_each_check_of_the_store_on_a_real_kafka(settings_of):
 
 def publish(shard):
     """Give a shard the command to publish; the topic itself needs no record for that."""
-    from schemas.codec import encode
-    from schemas.commands import PublishDefinition
-    from schemas.envelope import Envelope
-    from schemas.partition import partition_of
-
     name = next(f"d{n}" for n in range(99) if partition_of(b"d%d" % n, 4) == shard.partition)
-    source = (
-        f"id: {name}\nversion: 1.0.0\nnodes:\n  start: {{type: start, next: end}}\n"
-        "  end: {type: end}\n"
-    )
+    source = HELLO.replace("id: hello", f"id: {name}")
     envelope = Envelope("c1", "PublishDefinition", 1, "definition", name)
     value = encode(envelope, PublishDefinition(source))
-    shard.submit(COMMANDS, [Record(0, 1, name.encode(), value)])
+    shard.submit(COMMANDS, [Record(0, time.time_ns() // 1_000_000, name.encode(), value)])
+
+
+HELLO = """
+id: hello
+version: 1.0.0
+nodes: {start: {type: start, next: end}, end: {type: end}}
+"""
 
 
 # Input that is gone.
@@ -195,8 +202,6 @@ async def test_the_partitions_that_lost_nothing_go_on(lab_of, feed_of, runner_of
 
 async def served(engine, lab, *partitions):
     """Wait until these shards have applied everything."""
-    import asyncio
-
     for partition in partitions:
         end = lab.kafka.end_offset(COMMANDS, partition)
         while engine.runners[partition].shard.position.inputs[COMMANDS] < end:
@@ -222,8 +227,6 @@ async def test_who_accepts_the_loss_goes_on_behind_it(lab):
 
 
 def accepting(lab):
-    from msgspec.structs import replace
-
     old = lab.shards[0]
     options = replace(old._options, accept_loss=True)
     return Shard(old._env, old._log, old._store, options, lambda: lab.now, lab)
