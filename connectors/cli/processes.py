@@ -44,13 +44,25 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def engine() -> None:
+def engine(
+    accept_loss: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--accept-loss",
+            metavar="P",
+            min=0,
+            help="Let partition P go on without input that was lost; repeat.",
+        ),
+    ] = None,
+) -> None:
     """Run an engine: it owns partitions, applies commands and writes events.
 
     Start as many as you like, each with a data directory of its own; partitions move by
     themselves. Every setting is an environment variable TIDEMILL_…
     """
-    with connected(EngineSettings(), note) as settings:
+    made = EngineSettings()
+    more = {"accept_loss": [*made.accept_loss, *(accept_loss or [])]}
+    with connected(made.model_copy(update=more), note) as settings:
         asyncio.run(run_engine(settings))
 
 
