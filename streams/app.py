@@ -34,6 +34,7 @@ from streams.runtime.environment import Environment
 from streams.runtime.inbox import INPUTS
 from streams.runtime.kafka_definitions import KafkaDefinitionTail
 from streams.runtime.kafka_log import KafkaLog
+from streams.runtime.retention import Retention
 from streams.runtime.runner import Pacing, Runner
 from streams.runtime.shard import Shard, ShardOptions
 from streams.runtime.store import Memory, Store
@@ -68,7 +69,7 @@ class Parts:
         """Connect to the cluster and compose; raises `ClusterError` with what to do."""
         self.settings = settings
         bootstrap = settings.kafka_bootstrap_servers
-        admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = admin = AdminClient({"bootstrap.servers": bootstrap})
         self.identity: Identity = identify(admin, Names(settings.topic_prefix))
         self.queues = Queues(admin, Names(settings.topic_prefix))
         self.names = Names(settings.topic_prefix, self.queues.partitions)
@@ -235,11 +236,12 @@ async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None
         parts.faust.finalize()
         await parts.faust.start()
         log.info("engine started", member=member_id(settings))
-        chores = asyncio.create_task(_chores(parts))
+        chores = [asyncio.create_task(_chores(parts)), asyncio.create_task(_retain(parts))]
         try:
             await stop.wait()
         finally:
-            chores.cancel()
+            for chore in chores:
+                chore.cancel()
             await parts.engine.quiesce()
             await parts.engine.close()
             await parts.faust.stop()
@@ -263,3 +265,15 @@ async def _chores(parts: Parts) -> None:
         mine = consumer.assignment()
         with contextlib.suppress(Exception):  # Informational only: the position is in the log.
             await consumer._commit({tp: o for tp, o in offsets.items() if tp in mine})
+
+
+async def _retain(parts: Parts) -> None:
+    """Delete what was applied of the inputs that Kafka keeps for ever."""
+    settings = parts.settings
+    retention = Retention(parts.admin, settings.topic_prefix, settings.retention_margin)
+    while settings.retention_interval:
+        await asyncio.sleep(settings.retention_interval)
+        try:
+            await asyncio.to_thread(retention.delete, parts.engine.positions())
+        except Exception:
+            log.exception("cannot delete what was applied")

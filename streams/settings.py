@@ -51,6 +51,12 @@ class EngineSettings(KafkaSettings):
     tombstone_retention: float = Field(
         default=7 * 86_400.0, description="Seconds that workflow.state keeps tombstones."
     )
+    retention_interval: float = Field(
+        default=60.0, ge=0, description="Seconds between deletions of applied results; 0: never."
+    )
+    retention_margin: int = Field(
+        default=1_000, ge=0, description="Applied results and internal commands kept a partition."
+    )
     command_bytes_max: int = Field(default=512 * 1024, description="Largest command or event.")
     variable_bytes_max: int = Field(default=256 * 1024, description="Largest variable.")
     state_bytes_max: int = Field(default=1024 * 1024, description="Largest instance state.")
