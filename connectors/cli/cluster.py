@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -10,11 +12,11 @@ from confluent_kafka.admin import AdminClient
 
 from connectors.cli.connection import kafka
 from connectors.cli.failures import FAILED, NotFoundError
-from connectors.cli.output import JsonOption, as_json, fault, note, rows, say
+from connectors.cli.output import JsonOption, as_json, bar, fault, rows, say
 from connectors.mqtt.doctor import Doctor
 from connectors.mqtt.settings import MqttSettings
 from streams.settings import EngineSettings
-from streams.testing.audit import audit
+from streams.testing.verify import Verified, verify_partition
 from topics.apply import admin_of
 from topics.cluster import present
 from topics.names import Names
@@ -52,32 +54,48 @@ def _members(admin: AdminClient, group: str) -> list[tuple[str, str, str]]:
     return members
 
 
-def verify(json: JsonOption = False) -> None:
+def verify(
+    partition: Annotated[
+        list[int] | None,
+        typer.Option("--partition", metavar="P", min=0, help="Prove this one only; repeat."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Prove the log: no gap, no command twice, every state the fold of its events.
 
-    Run it while no command is under way: it compares the log's end with the states' end.
+    Engines may go on: each partition is judged at a moment of its own. What does not fit into
+    memory is kept in a folder that is deleted afterwards.
     """
     with kafka() as settings:
         names = Names(settings.topic_prefix)
         servers = settings.kafka_bootstrap_servers
-        partitions = present(admin_of(servers)).get(names.events)
-        if not partitions:
+        count = present(admin_of(servers)).get(names.events)
+        if not count:
             raise NotFoundError("there are no topics: run `tidemill topics apply`")
-        note(f"reading {names.events} and {names.state} of {partitions} partitions")
-        found = audit(servers, names, partitions)
+        wanted = sorted(set(partition or range(count)))
+        if wanted[-1] >= count:
+            raise NotFoundError(f"there is no partition {wanted[-1]}: {names.events} has {count}")
+        found = [_verified(servers, names, number) for number in wanted]
+    faults = [one for part in found for one in part.faults]
+    events, under_way = (
+        sum(n) for n in zip(*((p.events, p.under_way) for p in found), strict=True)
+    )
     if json:
-        as_json(
-            {"events": found.events, "faults": found.faults, "unfinished": len(found.unfinished)}
-        )
+        as_json({"events": events, "faults": faults, "unfinished": under_way})
     else:
-        for one in found.faults:
+        for one in faults:
             fault(one)
-        say(
-            f"{found.events} events, {len(found.faults)} faults, "
-            f"{len(found.unfinished)} instances under way"
-        )
-    if found.faults:
+        say(f"{events} events, {len(faults)} faults, {under_way} instances under way")
+    if faults:
         raise typer.Exit(FAILED)
+
+
+def _verified(servers: str, names: Names, partition: int) -> Verified:
+    with (
+        TemporaryDirectory(prefix="tidemill-verify-") as folder,
+        bar(f"partition {partition}") as tell,
+    ):
+        return verify_partition(servers, names, partition, Path(folder), tell)
 
 
 def doctor(

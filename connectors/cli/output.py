@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
+_BAR_AFTER = 1.0
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -29,6 +33,25 @@ def note(text: str) -> None:
 def fault(text: str) -> None:
     """Write an error."""
     _err.print(text, markup=False, style="red")
+
+
+@contextmanager
+def bar(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told how much is done of how much; a bar is seen after a second."""
+    columns = (TextColumn(text), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    shown = Progress(*columns, console=_err, transient=True)
+    task = shown.add_task(text, total=None)
+    begun = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        shown.update(task, completed=done, total=of)
+        if not shown.live.is_started and time.monotonic() - begun > _BAR_AFTER:
+            shown.start()
+
+    try:
+        yield tell
+    finally:
+        shown.stop()
 
 
 def as_json(value: Any) -> None:

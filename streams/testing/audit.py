@@ -1,4 +1,7 @@
-"""The oracle over a real log: all partitions of events and states, read committed."""
+"""The oracle over a real log at rest, all of it in memory: for tests.
+
+`verify.py` does the same on a live log, in bounded memory.
+"""
 
 from __future__ import annotations
 

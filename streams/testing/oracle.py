@@ -6,7 +6,7 @@ fold of the events is the stored state, and every started instance ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,34 +17,39 @@ from schemas.events import WorkflowCreated, WorkflowStarted
 from schemas.ids import store_key
 from streams.domain.protocol import Aggregate, EventPlace
 from streams.runtime.records import decode_state
+from streams.testing.shelves import MemoryShelf, Shelf
+
+_FAULTS_MAX = 10_000
+_DIFFERS = "the stored state is not fold(events)"
+_UNFOUNDED = "stored, but has no events"
 
 
 class Oracle:
     """Folds one partition's events, record by record; `faults` says what is wrong."""
 
-    def __init__(self, partition: int, aggregates: Mapping[str, Aggregate]) -> None:
-        """Start before the first event."""
+    def __init__(
+        self, partition: int, aggregates: Mapping[str, Aggregate], shelf: Shelf | None = None
+    ) -> None:
+        """Start before the first event; `shelf` keeps what is folded, memory by default."""
         self.partition = partition
         self.faults: list[str] = []
         self.events = 0
+        self.number = 0
+        """Position number of the last event."""
         self._aggregates = aggregates
-        self._states: dict[bytes, Any] = {}
-        self._starts: dict[str, str] = {}
-        self._number = 0
+        self._shelf: Shelf = MemoryShelf() if shelf is None else shelf
 
     def see(self, value: bytes) -> None:
         """Take the next committed event record."""
         envelope, body = decode(value)
         self.events += 1
-        self._number += 1
-        if envelope.position != self._number:
-            self._fault(envelope, f"position {envelope.position}, expected {self._number}")
-            self._number = envelope.position
+        self.number += 1
+        if envelope.position != self.number:
+            self._fault(envelope, f"position {envelope.position}, expected {self.number}")
+            self.number = envelope.position
         aggregate = self._aggregates[envelope.aggregate_type]
         key = store_key(aggregate.type, envelope.context.tenant, envelope.aggregate_id)
-        state = self._states.get(key)
-        if envelope.sequence == 1:
-            state = None
+        state = None if envelope.sequence == 1 else self._shelf.get(key)
         before = 0 if state is None else aggregate.sequence(state)
         if envelope.sequence != before + 1:
             self._fault(envelope, f"sequence {envelope.sequence} after {before}")
@@ -57,45 +62,85 @@ class Oracle:
             envelope.time,
             envelope.context.actor,
         )
-        self._states[key] = aggregate.evolve(state, body, place)
+        try:
+            after = aggregate.evolve(state, body, place)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self._fault(envelope, f"it cannot be applied: {type(error).__name__}: {error}")
+        else:
+            self._shelf.put(key, after)
 
     def _check_start(self, envelope: Envelope, body: msgspec.Struct) -> None:
         """A command that begins an instance begins one."""
         if envelope.sequence != 1 or not isinstance(body, WorkflowStarted | WorkflowCreated):
             return
         cause = envelope.context.causation_id
-        if cause in self._starts:
-            self._fault(envelope, f"command {cause} began {self._starts[cause]} already")
-        self._starts[cause] = envelope.aggregate_id
+        before = self._shelf.begin(cause, envelope.aggregate_id)
+        if before:
+            self._fault(envelope, f"command {cause} began {before} already")
 
     def _fault(self, envelope: Envelope, what: str) -> None:
-        self.faults.append(f"partition {self.partition}: {envelope.id} {envelope.type}: {what}")
+        if len(self.faults) < _FAULTS_MAX:
+            self.faults.append(f"partition {self.partition}: {envelope.id} {envelope.type}: {what}")
 
     def compare(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Hold the stored states against the fold; forgotten remnants may be missing."""
-        stored = {}
-        for key, value in records:
-            record = decode_state(value)
-            kind = key.split(b"/", 1)[0].decode()
-            if kind in self._aggregates and kind != "device" and record.domain:
-                stored[key] = record.domain
-        for key, state in self._states.items():
-            aggregate = self._aggregates[key.split(b"/", 1)[0].decode()]
-            finished = aggregate.is_finished(state)
-            expected = aggregate.encode(aggregate.remnant(state) if finished else state)
-            found = stored.pop(key, None)
-            if found != expected and not (finished and found is None):
-                self.faults.append(f"{key.decode()}: the stored state is not fold(events)")
-        self.faults.extend(f"{key.decode()}: stored, but has no events" for key in stored)
+        self.faults.extend(
+            f"{key.decode()}: {what}" for key, what in self.differences(sorted(records))
+        )
+
+    def differences(self, records: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
+        """Yield every key whose stored record, of records sorted by key, is not as folded."""
+        stored = ((key, value) for key, value in records if self._concerns(key, value))
+        key, value = next(stored, (b"", b""))
+        for folded, state in self._shelf.items():
+            while key and key < folded:
+                yield key, _UNFOUNDED
+                key, value = next(stored, (b"", b""))
+            found = None
+            if key == folded:
+                found = value
+                key, value = next(stored, (b"", b""))
+            if not self._agrees(folded, state, found):
+                yield folded, _DIFFERS
+        while key:
+            yield key, _UNFOUNDED
+            key, value = next(stored, (b"", b""))
+
+    def difference(self, key: bytes, record: bytes | None) -> str:
+        """Return what is wrong with one stored record, or nothing."""
+        state = self._shelf.get(key)
+        found = record if record is not None and self._concerns(key, record) else None
+        if state is None:
+            return "" if found is None else _UNFOUNDED
+        return "" if self._agrees(key, state, found) else _DIFFERS
+
+    def _concerns(self, key: bytes, record: bytes) -> bool:
+        """Tell whether a stored record is of an aggregate that has events."""
+        kind = key.split(b"/", 1)[0].decode()
+        return kind in self._aggregates and kind != "device" and bool(decode_state(record).domain)
+
+    def _agrees(self, key: bytes, state: Any, record: bytes | None) -> bool:
+        aggregate = self._aggregates[key.split(b"/", 1)[0].decode()]
+        finished = aggregate.is_finished(state)
+        if record is None:
+            return finished
+        expected = aggregate.encode(aggregate.remnant(state) if finished else state)
+        return decode_state(record).domain == expected
 
     def unfinished(self) -> list[str]:
         """Return the instances that have not ended."""
-        return [
-            key.decode()
-            for key, state in self._states.items()
-            if key.startswith(b"instance/") and not self._aggregates["instance"].is_finished(state)
-        ]
+        return list(self._unfinished())
+
+    def under_way(self) -> int:
+        """Return how many instances have not ended."""
+        return sum(1 for _ in self._unfinished())
+
+    def _unfinished(self) -> Iterator[str]:
+        finished = self._aggregates["instance"].is_finished
+        for key, state in self._shelf.items():
+            if key.startswith(b"instance/") and not finished(state):
+                yield key.decode()
 
     def states(self) -> dict[bytes, Any]:
         """Return the folded states by store key."""
-        return dict(self._states)
+        return dict(self._shelf.items())
