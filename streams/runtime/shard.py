@@ -9,7 +9,7 @@ the position is in the transaction and the store never leads (I1 to I4).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -23,6 +23,7 @@ from streams.runtime.records import (
     POSITION_FORM,
     POSITION_KEY,
     PositionRecord,
+    UnknownFormError,
     encode_record,
 )
 from streams.runtime.recovery import Recovered, recover
@@ -33,6 +34,17 @@ log = structlog.get_logger(__name__)
 ABORTS_MAX = 3
 Due = tuple[int, bytes]
 """Moment and store key of a timer."""
+
+
+class Batch(NamedTuple):
+    """What one transaction will hold, and what becomes of the store."""
+
+    records: list[Out]
+    changes: list[Change]
+    forgotten: list[Change]
+    position: PositionRecord
+    done: int
+    """Records and timers."""
 
 
 class ShardOptions(msgspec.Struct, frozen=True):
@@ -149,8 +161,30 @@ class Shard:
         self, items: list[Item], due: list[Due] | None = None, guilty: Item | str | None = None
     ) -> int:
         """Apply these records, and these timers or, with None, all that are due."""
-        wall = self._wall()
         overlay = Overlay(self._store, self._cache, self._options.window_ms)
+        try:
+            batch = self._decide(overlay, items, due, guilty)
+        except UnknownFormError:
+            raise
+        except Exception as error:
+            # One record's defect must not stop the partition: the guilty one is looked for.
+            log.exception("a batch cannot be applied", partition=self.partition)
+            raise AbortedError(f"{type(error).__name__}: {error}", transport=False) from error
+        if batch is None:
+            return 0
+        await self._commit(batch, overlay)
+        self.batches += 1
+        self.records += len(items)
+        return batch.done
+
+    def _decide(
+        self,
+        overlay: Overlay,
+        items: list[Item],
+        due: list[Due] | None,
+        guilty: Item | str | None,
+    ) -> Batch | None:
+        wall = self._wall()
         processor = Processor(self._env, overlay, self.position, self.inbox.queued)
         if guilty is not None:
             processor.quarantine(guilty)
@@ -158,17 +192,17 @@ class Shard:
         processor.run(items)
         forgotten = self._forget(processor.now, overlay)
         if not items and not timers and not forgotten:
-            return 0
+            return None
         inputs = dict(self.position.inputs)
         for item in items:
             inputs[item.source] = item.record.offset + 1
         position = PositionRecord(
             POSITION_FORM, self.position.batch + 1, processor.number, processor.now, inputs
         )
-        await self._commit(processor, overlay, forgotten, position)
-        self.batches += 1
-        self.records += len(items)
-        return len(items) + timers
+        changes = overlay.changes(position.now)
+        processor.device_states()
+        records = processor.out.records()
+        return Batch(records, changes, forgotten, position, len(items) + timers)
 
     def _due(self, wall: int) -> list[Due]:
         if not 0 < self.next_due <= wall:
@@ -199,19 +233,10 @@ class Shard:
             if key not in overlay.touched
         ]
 
-    async def _commit(
-        self,
-        processor: Processor,
-        overlay: Overlay,
-        forgotten: list[Change],
-        position: PositionRecord,
-    ) -> None:
-        changes = overlay.changes(position.now)
-        processor.device_states()
+    async def _commit(self, batch: Batch, overlay: Overlay) -> None:
+        records, position, partition = batch.records, batch.position, self.partition
         state_topic = self._env.names.state
-        records = processor.out.records()
-        changes.extend(forgotten)
-        partition = self.partition
+        changes = [*batch.changes, *batch.forgotten]
         for change in changes:
             records.append(Out(state_topic, partition, change.key, change.value))
         records.append(Out(state_topic, partition, POSITION_KEY, encode_record(position)))
@@ -219,7 +244,7 @@ class Shard:
         cluster, topic_id = self._log.identity()
         self._store.write(changes, Meta(cluster, topic_id, offset, position.batch, position.now))
         overlay.commit()
-        for change in forgotten:
+        for change in batch.forgotten:
             self._cache.drop(change.key)
         self.position = position
         self.next_due = self._store.next_due()

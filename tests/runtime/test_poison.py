@@ -250,6 +250,25 @@ def test_a_timer_whose_batch_no_broker_takes_stalls_its_instance_and_no_other(la
     assert lab.kinds("guilty-1")[-1] == "error.occurred"
 
 
+def test_a_record_whose_outcome_cannot_be_written_is_quarantined_and_the_others_go_on(
+    lab, monkeypatch
+):
+    original = INSTANCE.decide
+
+    def decide(command, state, ctx):
+        outcome = original(command, state, ctx)
+        if ctx.aggregate_id.startswith("guilty"):
+            outcome.events[0] = object()  # Nothing that an encoder knows.
+        return outcome
+
+    monkeypatch.setattr(type(INSTANCE), "decide", staticmethod(decide))
+    sent = batch(lab, "a", "guilty-1", "b")
+    lab.step(0)
+    assert [lab.answers(name)[0].accepted for name in sent] == [True, False, True]
+    ((reason, _),) = lab.dead()
+    assert "cannot be committed" in reason
+
+
 async def test_a_runner_survives_what_nobody_foresaw_and_takes_the_partition_again(
     lab, monkeypatch
 ):
