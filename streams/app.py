@@ -81,19 +81,22 @@ class Parts:
         self.engine = Engine(self.runner, settings.queue_records_max)
         self.faust = faust_app(settings, self.engine)
 
-    def runner(self, partition: int) -> Runner:
-        """Compose the shard of one partition and what drives it."""
-        settings, identity = self.settings, self.identity
-        environment = Environment(
+    def environment(self, partition: int) -> Environment:
+        """Return the fixed surroundings of one partition's shard."""
+        return Environment(
             partition,
-            identity.partitions,
+            self.identity.partitions,
             self.names,
             AGGREGATES,
             self.book,
-            limits(settings),
+            limits(self.settings),
             read_for_decision,
         )
-        log_of_partition = KafkaLog(
+
+    def log(self, partition: int) -> KafkaLog:
+        """Return the log of one partition; only `init` makes this process its owner."""
+        settings, identity = self.settings, self.identity
+        return KafkaLog(
             settings.kafka_bootstrap_servers,
             self.names,
             partition,
@@ -102,16 +105,21 @@ class Parts:
             group=settings.group,
             transaction_timeout=settings.transaction_timeout,
         )
+
+    def runner(self, partition: int) -> Runner:
+        """Compose the shard of one partition and what drives it."""
+        settings = self.settings
         store = Store(store_path(settings) / str(partition), self.memory)
         options = ShardOptions(
             settings.batch_records_max,
             500,
             int(settings.dedupe_window * 1000),
             int(settings.tombstone_retention * 1000),
-            max(1_000, settings.cache_aggregates // identity.partitions),
+            max(1_000, settings.cache_aggregates // self.identity.partitions),
             partition in settings.accept_loss,
         )
-        shard = Shard(environment, log_of_partition, store, options, wall, self.tail)
+        environment = self.environment(partition)
+        shard = Shard(environment, self.log(partition), store, options, wall, self.tail)
         pacing = Pacing(settings.pacing_ms, settings.pacing_records)
         return Runner(shard, pacing, self.engine.reseek)
 

@@ -15,6 +15,7 @@ from connectors.cli import (
     instance,
     processes,
     projection,
+    replay,
     topics,
 )
 from connectors.cli.failures import guarded
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 for noun in (definition.app, instance.app, events.app, topics.app):
     app.add_typer(noun)
-for room in (processes, projection, cluster, demo, bench):
+for room in (processes, projection, cluster, replay, demo, bench):
     room.register(app)
 
 
