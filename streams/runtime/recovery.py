@@ -114,12 +114,11 @@ async def _catch_up(store: Store, changelog: Log) -> Recovered:
 async def _check_inputs(
     position: PositionRecord, changelog: Log, partition: int, *, accept_loss: bool
 ) -> None:
-    """Refuse to serve where the log starts past what was applied; else start new inputs."""
+    """Refuse to serve where the log starts past what was applied: nothing, of a new input."""
     for source in INPUTS:
         start = await changelog.log_start(source)
-        wanted = position.inputs.get(source)
-        if wanted is None or wanted >= start:
-            position.inputs.setdefault(source, start)
+        wanted = position.inputs.setdefault(source, 0)
+        if wanted >= start:
             continue
         lost = f"{source} partition {partition}: offsets {wanted} to {start - 1}"
         if not accept_loss:

@@ -35,12 +35,10 @@ def lose(kafka, names, partition):
             on_delivery=lambda error, message: offsets.append(message.offset()),
         )
     producer.flush(20)
-    (future,) = (
-        admin_of(kafka)
-        .delete_records([TopicPartition(names.commands, partition, max(offsets) + 1)])
-        .values()
-    )
-    future.result()
+    admin = admin_of(kafka)
+    place = TopicPartition(names.commands, partition, max(offsets) + 1)
+    (future,) = admin.delete_records([place]).values()
+    future.result(30)
     return min(offsets)
 
 

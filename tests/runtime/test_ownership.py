@@ -182,6 +182,14 @@ async def test_loss_of_any_input_is_refused(lab, source):
         await lab.shards[0].open()
 
 
+async def test_what_was_lost_before_the_first_batch_ever_is_lost_too(lab_of):
+    lab = lab_of(3)
+    unused = next(p for p in range(3) if lab.shards[p].position.batch == 0)
+    lab.kafka.truncate(COMMANDS, unused, 4)
+    with pytest.raises(LossError, match=f"partition {unused}: offsets 0 to 3"):
+        await lab.shards[unused].open()
+
+
 async def test_the_partitions_that_lost_nothing_go_on(lab_of, feed_of, runner_of):
     lab = lab_of(3)
     lose(lab, 1)
