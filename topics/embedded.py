@@ -9,6 +9,8 @@ import argparse
 import base64
 import contextlib
 import fcntl
+import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -43,6 +45,11 @@ _TRIES: Final = 3
 _JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """The optimising compiler would take a core for the first minutes, which is most of a small
 broker's life: without it, twice the workflows on two cores."""
+
+
+def _own_options() -> list[str]:
+    """Return the user's options for Java, from the variable that Kafka's own scripts read."""
+    return shlex.split(os.environ.get("KAFKA_OPTS", ""))
 
 
 def _silent(_text: str) -> None:
@@ -139,7 +146,7 @@ class EmbeddedKafka:
         """Prepare the folder; return the command that runs the broker."""
         log_settings = write_log_settings(self.data_dir)
         try:
-            base = [java(), *_JVM, "-cp", f"{jars(self._progress)}/*"]
+            base = [java(), *_JVM, *_own_options(), "-cp", f"{jars(self._progress)}/*"]
         except KafkaMissingError:
             if not container.usable():
                 raise

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from schemas.commands import PublishDefinition
+from schemas.encoder import context_bytes
 from schemas.envelope import Envelope
 from schemas.errors import CATALOGUE
 from schemas.ids import is_client_id, is_id, routing_key
@@ -26,6 +27,7 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
 _STARTS: Final = frozenset({"RunInstance", "CreateInstance", "PublishDefinition"})
 _AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {PublishDefinition: "definition"}
 _COMMAND_ID_LENGTH_MAX = 256
+_CONTEXT_BYTES_MAX = 16 * 1024
 
 
 class Door:
@@ -96,10 +98,17 @@ class Door:
             return Rejected(
                 "InvalidInput", "reply_to is `token:partition` with a partition of workflow.replies"
             )
-        if len(record.value) > self._bytes_max:
+        size = len(record.value)
+        if size > _CONTEXT_BYTES_MAX and len(context_bytes(envelope.context)) > _CONTEXT_BYTES_MAX:
             return Rejected(
                 "limit_exceeded",
-                f"the message has {len(record.value)} bytes, the limit is {self._bytes_max} "
+                f"actor, trace, correlation id and metadata have more than {_CONTEXT_BYTES_MAX} "
+                "bytes together: every event and task of the command would carry them",
+            )
+        if size > self._bytes_max:
+            return Rejected(
+                "limit_exceeded",
+                f"the message has {size} bytes, the limit is {self._bytes_max} "
                 "(command_bytes_max): pass large data by reference",
             )
         return None

@@ -147,6 +147,7 @@ def test_bytes_that_cannot_be_read_are_kept_with_the_reason(world, value, words)
         (message(RunInstance("nowhere")), "NotFound", "tidemill definition list"),
         (message(RunInstance("hello", "2.0.0")), "NotFound", "version 2.0.0"),
         (message(RunInstance("hello", "", b"x" * 2_000_000)), "limit_exceeded", "524288"),
+        (message(RUN, metadata={"a": "x" * 20_000}), "limit_exceeded", "metadata have more than"),
         (message(RunInstance("hello", "", b"[]")), "InvalidInput", "variables: not a JSON object"),
         (message(RunInstance("hello", "", b"{no")), "InvalidInput", "variables: not a JSON"),
         (message(RunInstance("hello", "", b'{"n":1e999}')), "InvalidInput", "out of range"),
