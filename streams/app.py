@@ -27,9 +27,11 @@ from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.protocol import Limits
 from streams.forms import read_definition, read_for_decision
+from streams.metrics import serve_metrics
+from streams.runtime.cluster import ClusterError as ClusterError  # noqa: PLC0414 - for the outside
 from streams.runtime.cluster import Identity, Queues, identify
 from streams.runtime.definition_tail import DefinitionBook
-from streams.runtime.engine import Engine
+from streams.runtime.engine import Engine, Place
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import INPUTS
 from streams.runtime.kafka_definitions import KafkaDefinitionTail
@@ -105,6 +107,14 @@ class Parts:
             group=settings.group,
             transaction_timeout=settings.transaction_timeout,
         )
+
+    def end(self, place: Place) -> int | None:
+        """Return where an input ends, as far as the consumer has heard."""
+        consumer: Any = self.engine.feed
+        with contextlib.suppress(Exception):  # Nothing is assigned yet, or no longer.
+            end: int | None = consumer.highwater(TP(f"{self.names.prefix}{place[0]}", place[1]))
+            return end
+        return None
 
     def runner(self, partition: int) -> Runner:
         """Compose the shard of one partition and what drives it."""
@@ -238,8 +248,10 @@ async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None
             loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(0.001)
     spare_the_collector()
-    with lock_stores(settings):
+    with lock_stores(settings), contextlib.ExitStack() as stack:
         parts = Parts(settings)
+        if settings.metrics_port:
+            stack.callback(serve_metrics(parts.engine, parts.end, settings.metrics_port))
         await parts.tail.start()
         parts.faust.finalize()
         await parts.faust.start()

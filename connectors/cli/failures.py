@@ -25,7 +25,8 @@ from projections.errors import (
     ProjectionError,
     ViewsNotReadyError,
 )
-from streams.app import EngineLockedError
+from streams.app import ClusterError, EngineLockedError
+from streams.metrics import MetricsPortError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
 from topics.embedded import KafkaStartError
@@ -58,7 +59,9 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (ProjectionError, FAILED),
     (BadTokenError, USAGE),
     (TopicsRefusedError, FAILED),
+    (ClusterError, NOT_READY),
     (EngineLockedError, FAILED),
+    (MetricsPortError, FAILED),
     (DemoError, FAILED),
     (SensorFileError, USAGE),
     (ActivityDefinitionError, USAGE),

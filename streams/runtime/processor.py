@@ -78,6 +78,7 @@ class Processor:
         self._local: deque[tuple[SendCommand, Envelope]] = deque()
         self._door = Door(environment)
         self._poison: Item | str | None = None
+        self.stalled = 0
         self.devices: dict[bytes, tuple[Slot, Context]] = {}
 
     def quarantine(self, guilty: Item | str) -> None:
@@ -344,6 +345,7 @@ class Processor:
         place = EventPlace(slot.id, slot.tenant, incarnation, sequence + 1, self.now, actor)
         slot.state = aggregate.evolve(slot.state, event, place)
         slot.book = Book(slot.book.recent, slot.book.beats, stalled=True)
+        self.stalled += 1
         self._facts(aggregate, slot, [event], sequence, cause.context)
         self._overlay.touch(slot)
 

@@ -8,6 +8,7 @@ the position is in the transaction and the store never leads (I1 to I4).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import structlog
 from streams.runtime.definition_tail import DefinitionTail
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import Inbox, Item
+from streams.runtime.meter import Meter
 from streams.runtime.ports import AbortedError, Log, Out
 from streams.runtime.processor import TIMER, Processor
 from streams.runtime.records import (
@@ -45,6 +47,8 @@ class Batch(NamedTuple):
     position: PositionRecord
     done: int
     """Records and timers."""
+    stalled: int
+    """Aggregates that a defect has stopped."""
 
 
 class ShardOptions(msgspec.Struct, frozen=True):
@@ -81,8 +85,7 @@ class Shard:
         self._tail = tail
         self._cache = Cache(options.cache_aggregates)
         self.position = PositionRecord(POSITION_FORM, 0, 0, 0, {})
-        self.batches = 0
-        self.records = 0
+        self.meter = Meter()
         self.next_due = 0
 
     async def open(self) -> Recovered:
@@ -101,6 +104,8 @@ class Shard:
         self.position = recovered.position
         self.inbox.reset(self.position.inputs)
         self.next_due = self._store.next_due()
+        self.meter.recoveries += 1
+        self.meter.replayed += recovered.replayed
         return recovered
 
     async def close(self) -> None:
@@ -132,6 +137,7 @@ class Shard:
                 return await self._attempt(items)
             except AbortedError as abort:
                 aborts += 0 if abort.transport else 1
+                self.meter.aborts += 1
                 log.warning(
                     "batch aborted", partition=self.partition, reason=str(abort), again=True
                 )
@@ -154,6 +160,7 @@ class Shard:
                 return await self._attempt(items, timers, suspect if aborts >= ABORTS_MAX else None)
             except AbortedError as abort:
                 aborts += 0 if abort.transport else 1
+                self.meter.aborts += 1
                 if aborts > 2 * ABORTS_MAX:
                     raise
 
@@ -172,9 +179,14 @@ class Shard:
             raise AbortedError(f"{type(error).__name__}: {error}", transport=False) from error
         if batch is None:
             return 0
+        before = self.position.number
         await self._commit(batch, overlay)
-        self.batches += 1
-        self.records += len(items)
+        meter = self.meter
+        meter.records += len(items)
+        meter.timers += batch.done - len(items)
+        meter.events += self.position.number - before
+        meter.stalled += batch.stalled
+        meter.sizes.add(batch.done)
         return batch.done
 
     def _decide(
@@ -202,7 +214,8 @@ class Shard:
         changes = overlay.changes(position.now)
         processor.device_states()
         records = processor.out.records()
-        return Batch(records, changes, forgotten, position, len(items) + timers)
+        done = len(items) + timers
+        return Batch(records, changes, forgotten, position, done, processor.stalled)
 
     def _due(self, wall: int) -> list[Due]:
         if not 0 < self.next_due <= wall:
@@ -240,7 +253,9 @@ class Shard:
         for change in changes:
             records.append(Out(state_topic, partition, change.key, change.value))
         records.append(Out(state_topic, partition, POSITION_KEY, encode_record(position)))
+        begun = time.monotonic()
         offset = await self._log.transact(records)
+        self.meter.seconds.add(time.monotonic() - begun)
         cluster, topic_id = self._log.identity()
         self._store.write(changes, Meta(cluster, topic_id, offset, position.batch, position.now))
         overlay.commit()
