@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, DEVICE)}
 _RELIEVE_SECONDS = 0.02
 _COMMIT_SECONDS = 2.0
+_WATCH_SECONDS = 0.2
 
 
 class FaustApp(faust.App):
@@ -211,6 +212,10 @@ def _connect(app: FaustApp, engine: Engine) -> None:
     signals.on_rebalance_complete.connect(assigned, weak=False)
 
 
+class EngineCrashedError(Exception):
+    """Faust has given up: the process must end, so that whoever watches it starts it again."""
+
+
 class EngineLockedError(Exception):
     """Another engine process uses the same stores."""
 
@@ -258,7 +263,7 @@ async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None
         log.info("engine started", member=member_id(settings))
         chores = [asyncio.create_task(_chores(parts)), asyncio.create_task(_retain(parts))]
         try:
-            await stop.wait()
+            await _until(stop, parts.faust)
         finally:
             for chore in chores:
                 chore.cancel()
@@ -267,6 +272,17 @@ async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None
             await parts.faust.stop()
             parts.tail.stop()
             log.info("engine stopped")
+
+
+async def _until(stop: asyncio.Event, faust: FaustApp) -> None:
+    """Wait until the engine is told to stop; `EngineCrashedError` where Faust ends by itself."""
+    while not faust.crashed:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
+            return
+    raise EngineCrashedError(
+        f"the engine has crashed and must be started again: {faust.crash_reason}"
+    )
 
 
 async def _chores(parts: Parts) -> None:

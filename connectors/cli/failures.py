@@ -25,7 +25,7 @@ from projections.errors import (
     ProjectionError,
     ViewsNotReadyError,
 )
-from streams.app import ClusterError, EngineLockedError
+from streams.app import ClusterError, EngineCrashedError, EngineLockedError
 from streams.metrics import MetricsPortError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
@@ -60,6 +60,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (BadTokenError, USAGE),
     (TopicsRefusedError, FAILED),
     (ClusterError, NOT_READY),
+    (EngineCrashedError, FAILED),
     (EngineLockedError, FAILED),
     (MetricsPortError, FAILED),
     (DemoError, FAILED),

@@ -81,15 +81,14 @@ class Engine:
             await asyncio.gather(*(runner.close() for runner in gone))
             fresh = [self._make_runner(p) for p in sorted(wanted - self.runners.keys())]
             await asyncio.gather(*(runner.quiesce() for runner in self.runners.values()))
-            opened = await asyncio.gather(*(runner.open() for runner in fresh))
-            for runner, _ok in zip(fresh, opened, strict=True):
-                self.runners[runner.partition] = runner
+            await asyncio.gather(*(runner.take() for runner in fresh))
+            self.runners.update((runner.partition, runner) for runner in fresh)
 
     async def seek_all(self) -> None:
         """Move the consumer to every owned shard's position, and let the shards go on."""
         async with self._lock:
             serving = [runner for runner in self.runners.values() if not runner.refusal]
-            await self._seek(serving)
+            await self._seek([runner for runner in serving if runner.opened])
             for runner in serving:
                 runner.start()
         self._ready.set()

@@ -57,6 +57,7 @@ class Runner:
         self.partition = shard.partition
         self.refusal = ""
         """Why the shard does not serve; empty while it does."""
+        self.opened = False
         self._pacing = pacing
         self._reseek = reseek
         self._wake = asyncio.Event()
@@ -74,6 +75,7 @@ class Runner:
             self.refusal = str(error)
             log.critical("partition refused", partition=self.partition, why=self.refusal)
             return False
+        self.opened = True
         log.info(
             "partition owned",
             partition=self.partition,
@@ -82,6 +84,13 @@ class Runner:
             seconds=round(time.monotonic() - began, 3),
         )
         return True
+
+    async def take(self) -> None:
+        """Take ownership now, or where Kafka does not answer, again and again once started."""
+        try:
+            await self.open()
+        except Exception:
+            log.exception("cannot take the partition yet", partition=self.partition)
 
     def start(self) -> None:
         """Begin to serve."""
@@ -114,6 +123,9 @@ class Runner:
     async def _run(self) -> None:
         while True:
             await self._resumed.wait()
+            if not self.opened:
+                await self._reopen()
+                continue
             await self._wait_for_work()
             if not self._resumed.is_set():
                 continue

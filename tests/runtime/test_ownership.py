@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
@@ -11,7 +12,9 @@ from schemas.codec import encode
 from schemas.commands import PublishDefinition, RunInstance, SuspendInstance
 from schemas.envelope import Envelope
 from schemas.partition import partition_of
-from streams.app import Parts
+from streams import app
+from streams.app import EngineCrashedError, Parts
+from streams.runtime import runner as runner_module
 from streams.runtime.engine import Engine
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS
 from streams.runtime.ports import Record
@@ -238,3 +241,48 @@ def accepting(lab):
     old = lab.shards[0]
     options = replace(old._options, accept_loss=True)
     return Shard(old._env, old._log, old._store, options, lambda: lab.now, lab)
+
+
+# Kafka that does not answer.
+
+
+async def test_a_partition_that_cannot_be_taken_yet_is_taken_when_kafka_answers(
+    lab_of, feed_of, runner_of, monkeypatch
+):
+    monkeypatch.setattr(runner_module, "_REOPEN_SECONDS", 0.01)
+    lab = lab_of(2)
+    failures = [KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION))] * 3
+    original = lab.shards[1]._log.changelog_span
+
+    async def failing():
+        if failures:
+            raise failures.pop()
+        return await original()
+
+    monkeypatch.setattr(lab.shards[1]._log, "changelog_span", failing)
+    engine = Engine(lambda partition: runner_of(lab, partition, engine.reseek), 1_000)
+    feed = engine.feed = feed_of(lab)
+    lived_here = [lab.at(0), lab.at(1)]
+    await engine.own([0, 1])
+    await engine.seek_all()
+    assert [engine.runners[p].opened for p in (0, 1)] == [True, False]
+    for target in lived_here:
+        lab.command(target, RunInstance("hello"))
+    async with asyncio.timeout(20):
+        while any("workflow.started" not in lab.kinds(lab.at(p), p) for p in (0, 1)):
+            feed.fetch_all(engine)
+            await asyncio.sleep(0.01)
+    assert failures == []
+    await engine.close()
+
+
+@pytest.mark.kafka
+async def test_an_engine_whose_faust_has_crashed_ends_instead_of_standing_still(
+    settings_of, monkeypatch
+):
+    async def crash(parts):
+        await parts.faust.crash(RuntimeError("gone wrong"))
+
+    monkeypatch.setattr(app, "_retain", crash)
+    with pytest.raises(EngineCrashedError, match="gone wrong"):
+        await app.run_engine(settings_of(EngineSettings))
