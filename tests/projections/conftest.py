@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -25,6 +26,7 @@ from schemas.envelope import Context, Envelope
 from schemas.registry import public_type
 from streams.app import AGGREGATES
 from streams.testing.oracle import Oracle
+from streams.testing.processes import Process
 
 UNPRIVILEGED = ("postgres", "nobody")
 OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=40"
@@ -277,3 +279,38 @@ def held(sql):
             assert connection.execute(count).scalar() == sum(one.events for one in oracles)
 
     return hold
+
+
+@pytest.fixture
+def project_environment(environment, database_url):
+    """What a projector of this test needs to know."""
+    return {**environment, "TIDEMILL_DATABASE_URL": database_url}
+
+
+@pytest.fixture
+def projector(project_environment, tmp_path):
+    """A projector process, not started."""
+    made = Process(
+        ["-m", "connectors.cli", "project"], project_environment, tmp_path / "project.log"
+    )
+    yield made
+    if made.running():
+        made.kill()
+
+
+@pytest.fixture
+def tidemill(project_environment):
+    """Run a command; return exit code, standard output and error output."""
+
+    def run(*words, **more):
+        done = subprocess.run(
+            [sys.executable, "-m", "connectors.cli", *words],
+            env=os.environ | project_environment | more,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run

@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,9 +12,7 @@ from sqlalchemy import select
 
 from projections import tables
 from projections.errors import ViewsNotReadyError
-from projections.positions import token
 from projections.reader import Reader
-from projections.settings import ProjectionSettings
 from projections.store import reading
 from streams.testing.audit import read_partition
 from streams.testing.event_writer import EventWriter
@@ -26,41 +22,6 @@ from topics.catalogue import Catalogue
 
 PARTITIONS = 4
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def project_environment(environment, database_url):
-    """What a projector of this test needs to know."""
-    return {**environment, "TIDEMILL_DATABASE_URL": database_url}
-
-
-@pytest.fixture
-def projector(project_environment, tmp_path):
-    """A projector process, not started."""
-    made = Process(
-        ["-m", "connectors.cli", "project"], project_environment, tmp_path / "project.log"
-    )
-    yield made
-    if made.running():
-        made.kill()
-
-
-@pytest.fixture
-def tidemill(project_environment):
-    """Run a command; return exit code, standard output and error output."""
-
-    def run(*words, **more):
-        done = subprocess.run(
-            [sys.executable, "-m", "connectors.cli", *words],
-            env=os.environ | project_environment | more,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture
@@ -323,85 +284,3 @@ def test_a_projector_waits_for_its_database(
     caught_up()
     assert projector.stop() == 0
     held(log_values())
-
-
-HELLO = """
-id: hello
-version: 1.0.0
-variables: {who: {type: string, default: world}}
-nodes:
-  start: {type: start, next: nap}
-  nap: {type: timer, duration: PT1H, next: end}
-  end: {type: end}
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_a_command_did_is_read_back_at_its_position(
-    engine, client, projector, tidemill, tmp_path
-):
-    projector.start()
-    client.publish("hello", HELLO)
-    start = ("instance", "start", "hello", "--id", "mine", "--actor", "ann", "--json")
-    code, out, errors = tidemill(*start)
-    assert code == 0, errors
-    position = json.loads(out)["position"]
-    code, out, errors = tidemill("instance", "show", "mine", "--after", position, "--json")
-    assert code == 0, errors
-    shown = json.loads(out)
-    assert shown["position"] == position
-    one = shown["instance"]
-    assert (one["state"], one["current_nodes"], one["created_by"]) == ("Running", ["nap"], "ann")
-    assert one["variables"] == {"who": "world"}
-    partition, number = position.split(":")
-    later = f"{partition}:{int(number) + 1}"
-    code, _, errors = tidemill("instance", "show", "mine", "--after", later, "--timeout", "0.3")
-    assert code == 6
-    assert f"it reflects {position}" in errors
-    code, _, errors = tidemill("instance", "show", "other")
-    assert (code, "no instance other at position" in errors) == (5, True)
-    code, out, _ = tidemill("instance", "terminate", "mine", "--reason", "now", "--json")
-    position = json.loads(out)["position"]
-    wait = ("--after", position, "--json")
-    code, out, _ = tidemill("instance", "history", "mine", *wait)
-    events = json.loads(out)["events"]
-    assert [one["type"] for one in events][::2] == ["workflow.started", "workflow.terminated"]
-    assert events[0]["data"]["variables"] == {"who": "world"}
-    code, out, _ = tidemill("instance", "list", "--state", "terminated", *wait)
-    assert [one["id"] for one in json.loads(out)["instances"]] == ["mine"]
-    code, out, _ = tidemill("definition", "versions", "hello", *wait)
-    (one,) = json.loads(out)["versions"]
-    assert (code, one["version"], one["state"]) == (0, "1.0.0", "published")
-    assert "published" in tidemill("definition", "versions")[1]
-    assert tidemill("definition", "versions", "other")[0] == 5
-    for words, told in (
-        (("show", "mine"), "now"),
-        (("list",), "mine"),
-        (("history", "mine"), "nap"),
-    ):
-        code, out, errors = tidemill("instance", *words)
-        assert (code, told in out) == (0, True), out + errors
-    assert tidemill("instance", "list", "--state", "odd")[0] == 2
-    assert tidemill("instance", "show", "mine", "--after", "x")[0] == 2
-
-
-def test_without_views_a_question_says_who_makes_them(tidemill, tmp_path):
-    missing = {"TIDEMILL_DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
-    code, _, errors = tidemill("instance", "list", **missing)
-    assert (code, "run `tidemill project`" in errors) == (3, True)
-    assert not (tmp_path / "none.db").exists()
-    code, _, errors = tidemill("instance", "list", TIDEMILL_DATABASE_URL="oracle://x")
-    assert (code, "postgresql://USER@HOST/DATABASE" in errors) == (2, True)
-
-
-def test_a_plain_postgresql_address_is_taken_and_others_are_refused(tmp_path):
-    url = ProjectionSettings(database_url="postgresql://u:p%40w@h/d").url()
-    assert url.drivername == "postgresql+psycopg"
-    assert url.password == "p@w"
-    default = ProjectionSettings(data_dir=tmp_path, database_url="").url()
-    assert (default.drivername, default.database) == ("sqlite", str(tmp_path / "tidemill.db"))
-    for bad in ("sqlite://", "sqlite:///:memory:", "mysql://h/d", "nonsense"):
-        with pytest.raises(ValueError, match="sqlite:///FILE"):
-            ProjectionSettings(database_url=bad)
-    assert token({}) == ""
