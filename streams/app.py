@@ -40,6 +40,7 @@ from streams.runtime.retention import Retention
 from streams.runtime.runner import Pacing, Runner
 from streams.runtime.shard import Shard, ShardOptions
 from streams.runtime.store import Memory, Store
+from streams.runtime.view import CommittedStates
 from streams.settings import EngineSettings
 from topics.names import Names
 
@@ -82,6 +83,7 @@ class Parts:
         self.memory = Memory(settings.cache_bytes, settings.write_buffer_bytes)
         self.executor = ThreadPoolExecutor(self.identity.partitions + 2, "transactions")
         self.engine = Engine(self.runner, settings.queue_records_max)
+        self.states = CommittedStates(self.engine, AGGREGATES, self.identity.partitions)
         self.faust = faust_app(settings, self.engine)
 
     def environment(self, partition: int) -> Environment:

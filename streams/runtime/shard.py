@@ -9,7 +9,7 @@ the position is in the transaction and the store never leads (I1 to I4).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -116,6 +116,14 @@ class Shard:
     def submit(self, source: str, records: Sequence[Any]) -> None:
         """Queue records of an input, in offset order."""
         self.inbox.put(source, records)
+
+    def committed(self, key: bytes) -> bytes | None:
+        """Return an aggregate's record as of the last committed batch."""
+        return self._store.get(key)
+
+    def all_committed(self) -> Iterator[tuple[bytes, bytes]]:
+        """Iterate over all records as of the last committed batch."""
+        return self._store.states()
 
     def has_work(self) -> bool:
         """Tell whether records are queued or a timer is due."""

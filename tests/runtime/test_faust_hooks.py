@@ -24,6 +24,7 @@ from faust.types import TP
 from streams.agents.transport import CHUNK_RECORDS, ChunkConsumer, ChunkTransport
 from streams.app import faust_app
 from streams.runtime.engine import Engine
+from streams.runtime.inbox import INPUTS
 from streams.settings import EngineSettings
 
 OVERRIDDEN = {
@@ -192,6 +193,14 @@ async def test_holding_a_place_takes_it_out_of_what_is_fetched(app):
     assert consumer._get_active_partitions() == set()
     consumer.release(("workflow.commands", 0))
     assert consumer._get_active_partitions() == {tp}
+
+
+async def test_faust_never_fetches_the_changelog(app):
+    # It is neither a table's nor an agent's, so that no consumer of Faust's subscribes to it.
+    assert list(app.tables) == []
+    topics = {name for agent in app.agents.values() for name in agent.channel.topics}
+    assert topics == set(INPUTS)
+    assert "workflow.state" not in topics
 
 
 def test_the_signals_that_carry_ownership_exist():
