@@ -220,7 +220,8 @@ class Processor:
         self, slot: Slot, body: msgspec.Struct, outcome: Accepted, known: bytes, sequence: int
     ) -> None:
         book = slot.book
-        if known:
+        # What answers with a result is absorbed by its aggregate, which gives the result again.
+        if known and outcome.result == b"null":
             recent = (*book.recent[-(RECENT_COMMANDS_MAX - 1) :], (known, sequence))
             stalled = book.stalled and not isinstance(body, RetryIncident)
             slot.book = Book(recent, book.beats, stalled)

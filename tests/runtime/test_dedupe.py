@@ -2,10 +2,21 @@
 
 import pytest
 
-from schemas.commands import CancelInstance, ResumeInstance, RunInstance, SuspendInstance
+from schemas.commands import (
+    CancelInstance,
+    PublishDefinition,
+    ResumeInstance,
+    RunInstance,
+    SuspendInstance,
+)
 from schemas.ids import store_key
 from streams.runtime.records import RECENT_COMMANDS_MAX, decode_state
 
+HELLO = """
+id: again
+version: 1.0.0
+nodes: {start: {type: start, next: end}, end: {type: end}}
+"""
 WINDOW = 86_400_000
 KEY = store_key("instance", "default", "i-1")
 
@@ -37,6 +48,19 @@ def test_a_command_that_comes_again_gets_the_reply_that_it_got(lab):
         first.token,
     )
     assert len(lab.events()) == events
+
+
+def test_a_publication_that_comes_again_gets_its_result_again(lab):
+    source = PublishDefinition(HELLO)
+    name = lab.command("again", source, kind="definition")
+    lab.settle()
+    lab.command("again", PublishDefinition(HELLO.replace("1.0.0", "1.1.0")), kind="definition")
+    lab.resend(name, "again", source, kind="definition")
+    lab.settle()
+    once, twice = lab.answers(name)
+    assert once.result == twice.result == b'{"definition_id":"again","version":"1.0.0"}'
+    assert (once.accepted, twice.accepted) == (True, True)
+    assert lab.kinds("again").count("definition.published") == 2, "each version once"
 
 
 def test_the_last_64_ids_of_an_aggregate_are_remembered(lab):
