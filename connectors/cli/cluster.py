@@ -8,20 +8,18 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from confluent_kafka.admin import AdminClient
 
 from connectors.cli.connection import kafka
 from connectors.cli.failures import FAILED, NotFoundError
 from connectors.cli.output import JsonOption, as_json, bar, fault, rows, say
 from connectors.mqtt.doctor import Doctor
 from connectors.mqtt.settings import MqttSettings
+from streams.members import Member, members
 from streams.settings import EngineSettings
 from streams.testing.verify import Verified, verify_partition
 from topics.apply import admin_of
 from topics.cluster import present
 from topics.names import Names
-
-_TIMEOUT = 15.0
 
 
 def register(app: typer.Typer) -> None:
@@ -31,27 +29,15 @@ def register(app: typer.Typer) -> None:
 
 
 def cluster(json: JsonOption = False) -> None:
-    """Show the engines and the partitions that each of them owns."""
+    """Show the engines, the partitions that each of them owns, and how far it is behind.
+
+    An engine is listed as long as it was heard of within its session (heartbeat_interval x
+    failure_detection_threshold); partitions of nobody wait for an engine.
+    """
     with kafka() as settings:
         admin = admin_of(settings.kafka_bootstrap_servers)
-        found = _members(admin, f"{settings.topic_prefix}{EngineSettings().group}")
-    rows(
-        ("engine", "host", "partitions"),
-        found,
-        json=json,
-        empty="no engine runs: `tidemill engine`",
-    )
-
-
-def _members(admin: AdminClient, group: str) -> list[tuple[str, str, str]]:
-    future = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT)[group]
-    members = []
-    for member in future.result().members:
-        places = member.assignment.topic_partitions if member.assignment else []
-        numbers = sorted({place.partition for place in places})
-        name = member.group_instance_id or member.member_id
-        members.append((name, member.host, ", ".join(map(str, numbers))))
-    return members
+        found = members(admin, settings.topic_prefix, EngineSettings().group)
+    rows(Member._fields, found, json=json, empty="no engine runs: `tidemill engine`")
 
 
 def verify(
