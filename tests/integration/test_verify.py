@@ -16,6 +16,7 @@ from schemas.ids import store_key
 from schemas.partition import partition_of
 from streams.app import AGGREGATES
 from streams.runtime.records import EMPTY_BOOK, StateRecord, decode_state, encode_record
+from streams.testing import verify
 from streams.testing.audit import audit, stored
 from streams.testing.event_writer import EventWriter
 from streams.testing.oracle import Oracle
@@ -91,13 +92,17 @@ def test_a_live_log_is_proved_while_an_engine_writes_to_it(
 
 
 @pytest.mark.kafka
-def test_what_was_tampered_with_is_named(engine, client, kafka, names, tmp_path, environment):
+def test_what_was_tampered_with_is_named_and_what_was_compacted_away_is_looked_up_again(
+    engine, client, kafka, names, tmp_path, environment, monkeypatch
+):
     client.publish("hello", HELLO)
     for name in ("good", "bad", "gone"):
         client.run("hello", instance_id=name)
     assert engine.stop() == 0
     key = store_key("instance", "default", "bad")
     place = partition_of(b"bad", 4)
+    found = looked_up_again(kafka, names, place, key, tmp_path / "again", monkeypatch)
+    assert (found.faults, found.looks) == ([], 2)
     record = decode_state(stored(kafka, names, place)[key])
     state = AGGREGATES["instance"].decode(record.domain)
     other = AGGREGATES["instance"].encode(replace(state, definition_id="another"))
@@ -122,6 +127,21 @@ def test_what_was_tampered_with_is_named(engine, client, kafka, names, tmp_path,
     assert verified(kafka, names, place, tmp_path / "bad").looks == LOOKS_MAX
     refused = tidemill(environment, "verify", "--partition", "9")
     assert (refused.returncode, "there is no partition 9" in refused.stderr) == (5, True)
+
+
+def looked_up_again(kafka, names, place, key, folder, monkeypatch):
+    """Prove a partition whose record of a key is compacted away while it is first read."""
+    cut = verify._Run._cut
+
+    def compacted(run, stored, only):
+        number = cut(run, stored, only)
+        if only is None:
+            stored.write([(key, None)])
+        return number
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verify._Run, "_cut", compacted)
+        return verified(kafka, names, place, folder)
 
 
 @pytest.mark.kafka
