@@ -64,24 +64,39 @@ class KafkaDefinitionTail:
         missing, unknown = wanted(items, self.book)
         if not missing and not unknown:
             return
-        ends = await asyncio.to_thread(self._ends) if unknown else {}
+        ends = await asyncio.to_thread(self._ends, committed=not missing)
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
-            seen = self.book.seen
-            behind = any(seen.get(p, 0) < number for p, number in missing.items())
-            short = any(self._reached.get(p, 0) < end for p, end in ends.items())
-            if not behind and not short:
+            if all(self._reached.get(p, 0) >= end for p, end in ends.items()):
+                self._settle(missing)
+                return
+            behind = any(self.book.seen.get(p, 0) < number for p, number in missing.items())
+            if not behind and not unknown:
                 return
             await asyncio.sleep(0.002)
 
-    def _ends(self) -> dict[int, int]:
-        """Return the end of each partition, as a read-committed reader will reach it."""
+    def _settle(self, missing: dict[int, int]) -> None:
+        """Note that nothing is missing up to these positions.
+
+        A sender's position may be far behind its last definition: who publishes again what is
+        known is told where the partition stands. Without this every batch would wait in vain.
+        """
+        for partition, number in missing.items():
+            self.book.seen[partition] = max(self.book.seen.get(partition, 0), number)
+
+    def _ends(self, *, committed: bool) -> dict[int, int]:
+        """Return the end of each partition.
+
+        Where a definition is known to be written, its transaction's marker may still be on its
+        way, and with it the end of what is committed: then the end of everything counts.
+        """
         places = {
             TopicPartition(self._topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
             for partition in range(self._partitions)
         }
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         answers = self._admin.list_offsets(
-            places, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_WAIT_SECONDS
+            places, isolation_level=level, request_timeout=_WAIT_SECONDS
         )
         return {place.partition: future.result().offset for place, future in answers.items()}
 
