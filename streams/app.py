@@ -75,6 +75,7 @@ class Parts:
         bootstrap = settings.kafka_bootstrap_servers
         self.admin = admin = AdminClient({"bootstrap.servers": bootstrap})
         self.identity: Identity = identify(admin, Names(settings.topic_prefix))
+        _check_accepted(settings.accept_loss, self.identity.partitions)
         self.queues = Queues(admin, Names(settings.topic_prefix))
         self.names = Names(settings.topic_prefix, self.queues.partitions)
         self.queues.refresh(force=True)
@@ -135,6 +136,16 @@ class Parts:
         shard = Shard(environment, self.log(partition), store, options, wall, self.tail)
         pacing = Pacing(settings.pacing_ms, settings.pacing_records)
         return Runner(shard, pacing, self.engine.reseek)
+
+
+def _check_accepted(accepted: list[int], partitions: int) -> None:
+    """Refuse a partition that does not exist: its operator meant another one."""
+    unknown = [partition for partition in accepted if not 0 <= partition < partitions]
+    if unknown:
+        raise ClusterError(
+            f"there is no partition {unknown[0]} whose loss could be accepted: the topics have "
+            f"{partitions}, numbered from 0"
+        )
 
 
 def _read_source(source: str) -> Any:

@@ -13,7 +13,7 @@ from schemas.commands import PublishDefinition, RunInstance, SuspendInstance
 from schemas.envelope import Envelope
 from schemas.partition import partition_of
 from streams import app
-from streams.app import EngineCrashedError, Parts
+from streams.app import ClusterError, EngineCrashedError, Parts
 from streams.runtime import runner as runner_module
 from streams.runtime.engine import Engine
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS
@@ -241,6 +241,12 @@ def accepting(lab):
     old = lab.shards[0]
     options = replace(old._options, accept_loss=True)
     return Shard(old._env, old._log, old._store, options, lambda: lab.now, lab)
+
+
+@pytest.mark.kafka
+def test_a_loss_of_a_partition_that_does_not_exist_cannot_be_accepted(settings_of):
+    with pytest.raises(ClusterError, match="there is no partition 4 whose loss"):
+        Parts(settings_of(EngineSettings, accept_loss=[1, 4]))
 
 
 # Kafka that does not answer.
