@@ -286,9 +286,10 @@ async def test_a_partition_that_cannot_be_taken_yet_is_taken_when_kafka_answers(
 async def test_an_engine_whose_faust_has_crashed_ends_instead_of_standing_still(
     settings_of, monkeypatch
 ):
-    async def crash(parts):
-        await parts.faust.crash(RuntimeError("gone wrong"))
+    async def own(_engine, partitions):
+        if partitions:
+            raise OSError("the store cannot be opened")
 
-    monkeypatch.setattr(app, "_retain", crash)
-    with pytest.raises(EngineCrashedError, match="gone wrong"):
+    monkeypatch.setattr(Engine, "own", own)
+    with pytest.raises(EngineCrashedError, match="the store cannot be opened"):
         await app.run_engine(settings_of(EngineSettings))
