@@ -64,7 +64,7 @@ class KafkaDefinitionTail:
         missing, unknown = wanted(items, self.book)
         if not missing and not unknown:
             return
-        ends = await asyncio.to_thread(self._ends, committed=not missing)
+        ends = await asyncio.to_thread(self._ends)
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
             if all(self._reached.get(p, 0) >= end for p, end in ends.items()):
@@ -84,19 +84,20 @@ class KafkaDefinitionTail:
         for partition, number in missing.items():
             self.book.seen[partition] = max(self.book.seen.get(partition, 0), number)
 
-    def _ends(self, *, committed: bool) -> dict[int, int]:
-        """Return the end of each partition.
+    def _ends(self) -> dict[int, int]:
+        """Return the end of everything in each partition.
 
-        Where a definition is known to be written, its transaction's marker may still be on its
-        way, and with it the end of what is committed: then the end of everything counts.
+        A definition may be written, and even reported, while its transaction's marker is still
+        on its way, and with it the end of what is committed.
         """
         places = {
             TopicPartition(self._topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
             for partition in range(self._partitions)
         }
-        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         answers = self._admin.list_offsets(
-            places, isolation_level=level, request_timeout=_WAIT_SECONDS
+            places,
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_WAIT_SECONDS,
         )
         return {place.partition: future.result().offset for place, future in answers.items()}
 
