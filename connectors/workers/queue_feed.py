@@ -52,6 +52,9 @@ class QueueFeed:
                 **servers,
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
+                # With more, the first results on a partition whose leader is not ready yet may
+                # be acknowledged and lost: connectors/mqtt/sink.py says how.
+                "max.in.flight.requests.per.connection": 1,
                 "compression.type": "lz4",
                 "linger.ms": 1,
                 # A result waits for Kafka for as long as that takes.
