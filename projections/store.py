@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from projections.errors import ViewsNotReadyError
 from projections.settings import ProjectionSettings
 
 _WRITES = "tidemill_writes"
+_LOCKED_SECONDS = 0.02
 
 
 def open_engine(settings: ProjectionSettings) -> Engine:
@@ -34,7 +37,7 @@ def _sqlite(url: URL, timeout: float) -> Engine:
         # We say BEGIN ourselves: the driver would open no transaction for a read or for DDL.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={int(timeout * 1000)}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection, timeout)
         # Not synced at each commit: after a power cut the last commits may be gone, rows and
         # positions together, and are read from Kafka again. The log is the truth.
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -50,6 +53,19 @@ def _sqlite(url: URL, timeout: float) -> Engine:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _write_ahead(connection: Any, timeout: float) -> None:
+    """Switch the file to WAL; where two processes do it at once, SQLite does not wait by itself."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOCKED_SECONDS)
 
 
 def _postgres(url: URL, timeout: float) -> Engine:

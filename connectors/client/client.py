@@ -99,6 +99,8 @@ class Client:
                 "partitioner": "murmur2_random",
                 "acks": "all",
                 "enable.idempotence": True,
+                # As in connectors/mqtt/sink.py, which says what more could lose.
+                "max.in.flight.requests.per.connection": 1,
                 "compression.type": "lz4",
                 "linger.ms": 1,
                 "message.max.bytes": 4 * 1024 * 1024,

@@ -135,6 +135,7 @@ def test_a_file_that_cannot_be_played_is_refused_before_anything_is_started(
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to look around")
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(home, tmp_path, kafka):
     path = tmp_path / "small.csv"
     path.write_text(SMALL)

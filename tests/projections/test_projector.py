@@ -172,6 +172,7 @@ def token_of(writer):
     return ",".join(f"{p}:{writer.numbers.get(p, 0)}" for p in range(PARTITIONS))
 
 
+@pytest.mark.slow
 def test_another_topic_is_refused_until_a_rebuild(
     projector, writer, caught_up, kafka, names, topic_prefix, tidemill
 ):
@@ -192,6 +193,7 @@ def test_another_topic_is_refused_until_a_rebuild(
     assert tidemill("instance", "show", "i0")[0] == 5
 
 
+@pytest.mark.slow
 def test_events_that_are_gone_from_kafka_stop_the_view_and_are_not_thrown_away(
     projector, writer, caught_up, kafka, names, tidemill
 ):
