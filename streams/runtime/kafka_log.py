@@ -33,6 +33,7 @@ _COMMIT_TIMEOUT = 30.0
 _FIRST_LOOK = 0.7
 """Share of the usual time after which to look first whether a batch has arrived."""
 _FLUSH_SECONDS_MAX = 0.02
+_LEADER_SECONDS = 0.05
 _TRANSPORT = frozenset(
     {
         KafkaError._TRANSPORT,
@@ -247,10 +248,18 @@ class KafkaLog:
 
     def _watermarks(self, topic: str) -> tuple[int, int]:
         consumer = self._reader()
+        place = TopicPartition(topic, self._partition)
+        deadline = time.monotonic() + self._timeout
         try:
-            place = TopicPartition(topic, self._partition)
-            low, high = consumer.get_watermark_offsets(place, timeout=self._timeout)
-            return low, high
+            while True:
+                try:
+                    low, high = consumer.get_watermark_offsets(place, timeout=self._timeout)
+                    return low, high
+                except KafkaException as error:
+                    # A leader that has just changed, or a topic that is new, is not there at once.
+                    if error.args[0].code() not in _TRANSPORT or time.monotonic() > deadline:
+                        raise
+                time.sleep(_LEADER_SECONDS)
         finally:
             consumer.close()
 
