@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
-
 from projections.errors import PoisonEventError
 from projections.events import event_of
 from projections.log import look, reader
 from projections.positions import Place, Source
 from projections.settings import ProjectionSettings
-from topics.reading import Consumed, read
+from topics.reading import Consumed, read_to_end
 
 _FIRST_WINDOW: Final = 256
 
@@ -65,15 +63,7 @@ def _last_number(
 
 def _to_end(settings: ProjectionSettings, topic: str, partition: int, start: int) -> list[Consumed]:
     consumer = reader(settings, topic, {partition: Place(start, 0)})
-    found: list[Consumed] = []
     try:
-        while True:
-            records, reported = read(consumer, 5_000, 0.5)
-            found += records
-            for one in reported:
-                if one.error.code() == KafkaError._PARTITION_EOF:
-                    return found
-                if not one.error.retriable():
-                    raise KafkaException(one.error)
+        return read_to_end(consumer)
     finally:
         consumer.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 
 class Consumed(NamedTuple):
@@ -45,3 +45,22 @@ def read(consumer: Consumer, limit: int, timeout: float) -> tuple[list[Consumed]
             stamp = message.timestamp()[1]
             records.append(Consumed(*where, stamp, message.key(), message.value()))
     return records, reported
+
+
+def read_to_end(consumer: Consumer) -> list[Consumed]:
+    """Return every record up to the end of the one partition that the consumer is assigned.
+
+    The consumer reports ends (`enable.partition.eof`).
+
+    Raises:
+        KafkaException: an error that does not pass by itself.
+    """
+    found: list[Consumed] = []
+    while True:
+        records, reported = read(consumer, 5_000, 0.5)
+        found += records
+        for one in reported:
+            if one.error.code() == KafkaError._PARTITION_EOF:
+                return found
+            if not one.error.retriable():
+                raise KafkaException(one.error)

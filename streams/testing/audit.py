@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from streams.app import AGGREGATES
 from streams.testing.oracle import Oracle
 from topics.names import Names
-from topics.reading import Consumed, read
+from topics.reading import Consumed, read_to_end
 
 
 class Audit(NamedTuple):
@@ -66,15 +66,7 @@ def read_partition(bootstrap: str, topic: str, partition: int) -> list[Consumed]
         }
     )
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-    found: list[Consumed] = []
     try:
-        while True:
-            records, reported = read(consumer, 5_000, 0.5)
-            found += records
-            for one in reported:
-                if one.error.code() == KafkaError._PARTITION_EOF:
-                    return found
-                if not one.error.retriable():
-                    raise KafkaException(one.error)
+        return read_to_end(consumer)
     finally:
         consumer.close()

@@ -1,9 +1,6 @@
 """The bridge at 1,000 readings/s while what it joins is killed: no acknowledged reading is lost."""
 
 import asyncio
-import os
-import random
-import secrets
 
 import pytest
 
@@ -24,22 +21,12 @@ from streams.testing.audit import read_partition
 from streams.testing.processes import Process
 from topics.apply import admin_of, apply
 from topics.catalogue import Catalogue
-from topics.embedded import EmbeddedKafka
 from topics.names import Names
 
 __all__ = ["own_mqtt_broker"]
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 PARTITIONS = 4
 RATE = 1_000
-
-
-@pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory):
-    """A Kafka of this module's own, to kill."""
-    kafka = EmbeddedKafka(tmp_path_factory.mktemp("own-kafka"), die_with_parent=True)
-    kafka.start()
-    yield kafka
-    kafka.kill()
 
 
 @pytest.fixture
@@ -63,14 +50,6 @@ def shards(settings, tmp_path):
     }
     with Process(["-m", "streams"], environment, tmp_path / "engine.log") as process:
         yield process
-
-
-@pytest.fixture
-def chance():
-    """Where the moments come from; the seed of a failure is in its output."""
-    seed = int(os.environ.get("TIDEMILL_CHAOS_SEED") or secrets.randbelow(1_000_000))
-    print(f"TIDEMILL_CHAOS_SEED={seed}")
-    return random.Random(seed)
 
 
 def test_kafka_away_for_a_minute_loses_no_reading(settings, own_kafka, shards):
