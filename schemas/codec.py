@@ -16,7 +16,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.avro_schema import schema_of
 from schemas.decoder import MalformedError, message_reader
-from schemas.encoder import Stamp, encoder_of, envelope_bytes, string_bytes
+from schemas.encoder import Stamp, encoder_of, envelope_bytes, message_encoder
 from schemas.envelope import Envelope
 from schemas.registry import MESSAGES, VERSIONS
 from schemas.upcasters import Former, former_versions
@@ -60,8 +60,10 @@ def header_of(schema: dict[str, Any]) -> bytes:
 
 
 _FORMS: dict[bytes, Form] = {}
-_ENCODERS: dict[type[msgspec.Struct], tuple[bytes, Callable[[Any], bytes], bytes]] = {}
-"""By body class: header, encoder of the fields, the encoded name of its type."""
+_ENCODERS: dict[type[msgspec.Struct], Callable[[Any], bytes]] = {}
+"""Encoder of the fields by body class."""
+_STAMPED: dict[type[msgspec.Struct], Callable[[Stamp, bytes, int, int, Any], bytes]] = {}
+"""Encoder of whole messages that a command causes, by body class."""
 HEADERS: dict[type[msgspec.Struct], bytes] = {}
 """Header by body class: lets a consumer tell types apart without decoding."""
 
@@ -78,7 +80,8 @@ def _register_present() -> None:
         version = VERSIONS.get(body.__name__, 1)
         read = message_reader(Envelope, body, HEADER_BYTES)
         header = register(Form(body.__name__, version, schema_of(body), body, None, read))
-        _ENCODERS[body] = (header, encoder_of(body), string_bytes(MESSAGES[body]))
+        _ENCODERS[body] = encoder_of(body)
+        _STAMPED[body] = message_encoder(body, header, MESSAGES[body])
         HEADERS[body] = header
 
 
@@ -99,16 +102,15 @@ for _former in former_versions(VERSIONS):
 
 def encode(envelope: Envelope, body: msgspec.Struct) -> bytes:
     """Encode a message; `KeyError` where the body is of no message class."""
-    header, fields, _kind = _ENCODERS[type(body)]
-    return header + envelope_bytes(envelope) + fields(body)
+    kind = type(body)
+    return HEADERS[kind] + envelope_bytes(envelope) + _ENCODERS[kind](body)
 
 
 def encode_stamped(
     stamp: Stamp, name: bytes, sequence: int, position: int, body: msgspec.Struct
 ) -> bytes:
     """Encode a message with this id that a command causes."""
-    header, fields, kind = _ENCODERS[type(body)]
-    return header + stamp.envelope(name, kind, sequence, position) + fields(body)
+    return _STAMPED[type(body)](stamp, name, sequence, position, body)
 
 
 def decode(data: bytes) -> Message:

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from schemas.envelope import Context, Envelope
+from schemas.events import Moves
 
 
 def _digits(number: int) -> bytes:
@@ -33,11 +34,11 @@ _INNER = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(1 << 14))
 
 def varint(number: int) -> bytes:
     """Encode a 64-bit integer as Avro's zig-zag variable-length `long`."""
-    number = (number << 1) ^ (number >> 63)
+    number = number << 1 if number >= 0 else (number << 1) ^ -1
+    if number < 1 << 14:
+        return _LAST[number]
     if number < 1 << 28:
-        if number < 0:
-            raise OverflowError("an integer does not fit into 64 bits")
-        return _INNER[number & 16383] + _LAST[number >> 14] if number >> 14 else _LAST[number]
+        return _INNER[number & 16383] + _LAST[number >> 14]
     if number < 1 << 42:
         return _INNER[number & 16383] + _INNER[number >> 14 & 16383] + _LAST[number >> 28]
     if number >> 64:
@@ -48,16 +49,25 @@ def varint(number: int) -> bytes:
 SMALL = tuple(varint(number) for number in range(8192))
 
 
-def long_bytes(number: int) -> bytes:
-    """Encode a `long`, from a table where it is small."""
-    return SMALL[number] if 0 <= number < 8192 else varint(number)
+class _Longs(dict[int, bytes]):
+    """Encoded integers, small ones and those that recur; forgets all when it is full.
+
+    Times recur in all that a batch writes, so that a look-up spares most of their encoding.
+    """
+
+    def __missing__(self, number: int) -> bytes:
+        if len(self) >= 16384:
+            self.clear()
+        data = self[number] = varint(number)
+        return data
+
+
+LONGS = _Longs()
 
 
 def string_bytes(text: str) -> bytes:
     """Encode a `string`."""
-    data = text.encode()
-    size = len(data)
-    return (SMALL[size] if size < 8192 else varint(size)) + data
+    return bytes_bytes(text.encode())
 
 
 def bytes_bytes(data: bytes) -> bytes:
@@ -70,9 +80,11 @@ def list_encoder(item: Callable[[Any], bytes]) -> Callable[[list[Any]], bytes]:
     """Return an encoder of an `array`."""
 
     def encode(values: list[Any]) -> bytes:
+        if len(values) == 1:  # Mostly.
+            return b"\2" + item(values[0]) + b"\0"
         if not values:
             return b"\0"
-        return long_bytes(len(values)) + b"".join([item(value) for value in values]) + b"\0"
+        return LONGS[len(values)] + b"".join([item(value) for value in values]) + b"\0"
 
     return encode
 
@@ -81,10 +93,13 @@ def map_encoder(item: Callable[[Any], bytes]) -> Callable[[dict[str, Any]], byte
     """Return an encoder of a `map`."""
 
     def encode(values: dict[str, Any]) -> bytes:
+        if len(values) == 1:
+            [(key, value)] = values.items()
+            return b"\2" + KNOWN[key] + item(value) + b"\0"
         if not values:
             return b"\0"
         pairs = [KNOWN[key] + item(value) for key, value in values.items()]
-        return long_bytes(len(pairs)) + b"".join(pairs) + b"\0"
+        return LONGS[len(pairs)] + b"".join(pairs) + b"\0"
 
     return encode
 
@@ -93,7 +108,23 @@ def known_strings(values: list[str]) -> bytes:
     """Encode an `array` of strings that recur in record after record."""
     if not values:
         return b"\0"
-    return long_bytes(len(values)) + b"".join([KNOWN[value] for value in values]) + b"\0"
+    if len(values) < 16:
+        return _LISTS[tuple(values)]  # The same paths are taken again and again.
+    return LONGS[len(values)] + b"".join([KNOWN[value] for value in values]) + b"\0"
+
+
+class _Lists(dict[tuple[str, ...], bytes]):
+    """Encoded short lists of strings; forgets all when it is full."""
+
+    def __missing__(self, values: tuple[str, ...]) -> bytes:
+        if len(self) >= 4096:
+            self.clear()
+        strings = b"".join([KNOWN[value] for value in values])
+        data = self[values] = SMALL[len(values)] + strings + b"\0"
+        return data
+
+
+_LISTS = _Lists()
 
 
 class _Known(dict[str, bytes]):
@@ -129,43 +160,110 @@ _FEW_VALUES = frozenset(
 )
 """Fields whose strings recur in record after record: looked up instead of encoded."""
 
-_PRIMITIVES: dict[type, tuple[str, Callable[[Any], bytes] | None]] = {
-    str: ("{s}({x})", string_bytes),
-    int: ("({t}[{x}] if 0 <= {x} < 8192 else {v}({x}))", long_bytes),
-    bool: ("(b'\\1' if {x} else b'\\0')", None),
-    bytes: ("{b}({x})", bytes_bytes),
+_PRIMITIVES: dict[Any, Callable[[Any], bytes]] = {
+    str: string_bytes,
+    int: LONGS.__getitem__,
+    bool: (b"\0", b"\1").__getitem__,
+    bytes: bytes_bytes,
 }
+_INLINE: dict[Any, str] = {
+    str: "T[len({v} := {x}.encode())], {v}",
+    int: "N[{x}]",
+    bool: "(b'\\1' if {x} else b'\\0')",
+    bytes: "T[len({v} := {x})], {v}",
+}
+"""What encodes a field without a call. `T` ends at 8192: what is longer takes the slow way."""
+
+
+class _Source:
+    """The expressions that encode the fields of a struct, quick and for fields of any size."""
+
+    def __init__(self, cls: type[msgspec.Struct]) -> None:
+        self.scope: dict[str, Any] = {"K": KNOWN, "N": LONGS, "T": SMALL, "join": b"".join}
+        self.quick: list[str] = []
+        self.slow: list[str] = []
+        self._add_all(cls, "o")
+
+    def _name(self, thing: object) -> str:
+        name = f"g{len(self.scope)}"
+        self.scope[name] = thing
+        return name
+
+    def _add_all(self, cls: type[msgspec.Struct], place: str) -> None:
+        """Add the fields of the struct that the expression `place` gives."""
+        hints, defaults = get_type_hints(cls), _defaults(cls)
+        for name in cls.__struct_fields__:
+            self._add(hints[name], name, f"{place}.{name}", defaults.get(name))
+            place = place.removeprefix("(").partition(" := ")[0]  # The first has named it.
+
+    def _add(self, hint: Any, name: str, value: str, default: object) -> None:
+        variable = f"v{len(self.scope)}"
+        encode = self._name(encoder_for(hint))
+        slow = f"{encode}({value})"
+        quick = slow
+        if hint is str and name in _FEW_VALUES:
+            quick = slow = f"K[{value}]"
+        elif hint in _INLINE:
+            quick = _INLINE[hint].format(x=value, v=variable)
+        elif get_origin(hint) in {list, dict}:
+            quick = f"({encode}({variable}) if ({variable} := {value}) else b'\\0')"
+        elif isinstance(default, Moves):
+            self._add_all(Moves, f"({variable} := {value})")
+            return
+        elif isinstance(default, msgspec.Struct) and hint is not Context:
+            known = self._name(default), self._name(encoder_for(hint)(default))
+            quick = f"({known[1]} if {value} is {known[0]} else {slow})"
+        self.quick.append(quick)
+        self.slow.append(slow)
+
+    def function(self, arguments: str, before: str) -> Callable[..., bytes]:
+        """Compile a function of these arguments; `before` precedes the fields of `o`."""
+        lines = [f"def encode({arguments}):"]
+        for word, parts in (("try", self.quick), ("except IndexError", self.slow)):
+            lines += [f" {word}:", f"  return join(({before}{', '.join(parts)},))"]
+        exec("\n".join(lines), self.scope)  # noqa: S102 - our own classes only
+        encode: Callable[..., bytes] = self.scope["encode"]
+        return encode
+
+
+def _defaults(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the defaults of a struct's last fields."""
+    defaults = cls.__struct_defaults__
+    return (
+        dict(zip(cls.__struct_fields__[-len(defaults) :], defaults, strict=True))
+        if defaults
+        else {}
+    )
 
 
 def encoder_of(cls: type[msgspec.Struct]) -> Callable[[Any], bytes]:
     """Compile the encoder of a struct's fields, in order, without a header."""
-    scope: dict[str, Any] = {"S": string_bytes, "T": SMALL, "V": varint, "B": bytes_bytes}
-    scope["K"] = KNOWN
-    hints = get_type_hints(cls)
-    parts = [_expression(hints[name], f"o.{name}", scope) for name in cls.__struct_fields__]
-    body = parts[0] if len(parts) == 1 else f"b''.join(({', '.join(parts)},))"
-    source = f"lambda o: {body if parts else repr(b'')}"
-    encode: Callable[[Any], bytes] = eval(source, scope)  # noqa: S307 - our own classes only
-    return encode
+    if not cls.__struct_fields__:
+        return lambda _: b""
+    return _Source(cls).function("o", "")
 
 
-def _expression(hint: Any, value: str, scope: dict[str, Any]) -> str:
-    """Return the Python expression that encodes `value` of this type."""
-    if hint is str and value[2:] in _FEW_VALUES:
-        return f"K[{value}]"
-    if hint in _PRIMITIVES:
-        return _PRIMITIVES[hint][0].format(x=value, s="S", t="T", v="V", b="B")
-    name = f"f{len(scope)}"
-    scope[name] = encoder_for(hint)
-    return f"{name}({value})"
+def message_encoder(
+    cls: type[msgspec.Struct], header: bytes, kind: str
+) -> Callable[[Stamp, bytes, int, int, Any], bytes]:
+    """Compile the encoder of a whole message that a command causes: header, envelope, body.
+
+    It takes the stamp, the message's id, its sequence and position, and the body.
+    """
+    source = _Source(cls)
+    source.scope.update(H=header, KIND=string_bytes(kind), V=varint, sized=bytes_bytes)
+    before = "H, sized(name), KIND, s.before, N[sequence], V(position), s.after, "
+    if not source.quick:
+        before = before.removesuffix(", ")
+    return source.function("s, name, sequence, position, o", before)
 
 
 def encoder_for(hint: Any) -> Callable[[Any], bytes]:
     """Return an encoder of any type that a message may hold."""
     if hint is Context:
         return context_bytes
-    if hint in _PRIMITIVES and (plain := _PRIMITIVES[hint][1]) is not None:
-        return plain
+    if hint in _PRIMITIVES:
+        return _PRIMITIVES[hint]
     origin = get_origin(hint)
     if hint == list[str]:
         return known_strings
@@ -196,38 +294,28 @@ envelope_bytes = encoder_of(Envelope)
 class Stamp:
     """The envelope of what one command causes, encoded as far as it is shared.
 
-    `envelope` returns what `envelope_bytes` would for the same fields; a test holds that.
+    `message_encoder` makes of it what `envelope_bytes` would of the same fields; a test holds that.
     """
 
-    __slots__ = ("_after", "_before", "name")
+    __slots__ = ("after", "before", "name")
 
     def __init__(
         self, aggregate_type: str, aggregate_id: str, incarnation: str, time: int, context: Context
     ) -> None:
         """Encode aggregate, time and context once."""
-        self.name = f"{aggregate_id}@{incarnation}:".encode()
+        name, life = aggregate_id.encode(), incarnation.encode()
+        self.name = b"%b@%b:" % (name, life)
         """What the ids of events and tasks begin with."""
-        self._before = b"".join(
+        self.before = b"".join(
             (
-                varint(time),
+                LONGS[time],
                 KNOWN[aggregate_type],
-                string_bytes(aggregate_id),
-                string_bytes(incarnation),
-            )
-        )
-        self._after = b"\0\0" + context_bytes(context)
-
-    def envelope(self, name: bytes, kind: bytes, sequence: int, position: int) -> bytes:
-        """Return the encoded envelope of a message with this id; `kind` is encoded already."""
-        size = len(name)
-        return b"".join(
-            (
-                SMALL[size] if size < 8192 else varint(size),
+                LONGS[len(name)],
                 name,
-                kind,
-                self._before,
-                SMALL[sequence] if 0 <= sequence < 8192 else varint(sequence),
-                SMALL[position] if 0 <= position < 8192 else varint(position),
-                self._after,
+                LONGS[len(life)],
+                life,
             )
         )
+        """From the time to the incarnation."""
+        self.after = b"\0\0" + context_bytes(context)
+        """From the address for replies to the context."""

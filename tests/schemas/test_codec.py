@@ -23,6 +23,7 @@ from schemas.codec import (
 )
 from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope
+from schemas.events import ActivityCompleted, Moves, Token
 from schemas.registry import BODIES, EVENT_TYPES, MESSAGES
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -127,3 +128,20 @@ def test_a_count_that_no_memory_holds_is_an_error():
     huge = data[:place] + b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01" + data[place + 1 :]
     with pytest.raises(DecodeError, match="outside the data"):
         decode(huge)
+
+
+@pytest.mark.parametrize("size", [63, 64, 8191, 8192, 20_000])
+def test_long_fields_and_lists_are_encoded_like_short_ones(size):
+    writes = {str(n): b"x" * size for n in range(3)}
+    moves = Moves([1] * size, [Token(1, "p" * size)], ["n"] * size, writes)
+    body = ActivityCompleted(-size, "n" * size, "t", size, b"o" * size, moves=moves)
+    context = Context(metadata={"k" * size: "v" * size})
+    envelope = Envelope("i" * size, "activity.completed", 1, "instance", "a", context=context)
+    out = io.BytesIO()
+    record = {"envelope": plain(envelope), **plain(body)}
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema_of(type(body))), record)
+    data = encode(envelope, body)
+    assert data[HEADER_BYTES:] == out.getvalue()
+    assert decode(data) == (envelope, body)
+    stamp = Stamp("instance", "a", "", 1, context)
+    assert encode_stamped(stamp, b"i" * size, -1, 0, body) == data
