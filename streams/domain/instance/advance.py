@@ -12,7 +12,7 @@ from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.enter import LimitError, enter, incident, object_bytes
 from streams.domain.instance.state import RUNNING, SUSPENDED
-from streams.domain.instance.walk import Walk, Walked
+from streams.domain.instance.walk import Walk, Walked, straight
 from streams.domain.instance.work import Work
 
 Cause = Callable[[Moves], msgspec.Struct]
@@ -23,6 +23,22 @@ def advance(work: Work, walk: Walk, cause: Cause) -> None:
     """Run a walk, emit its cause with the moves, begin the waits, end when all is done."""
     suspended = work.state is not None and work.state.status == SUSPENDED
     walked = walk.run(suspended=suspended)
+    work.emit(cause(walked.moves))
+    settle(work, walked)
+
+
+def leave(
+    work: Work, node: str, consumed: list[int], writes: dict[str, bytes], cause: Cause
+) -> None:
+    """Advance from a node that is done; a straight way out of it needs no walk."""
+    state = work.state
+    running = state is None or state.status != SUSPENDED
+    walked = straight(work, node, consumed, writes) if running else None
+    if walked is None:
+        walk = Walk(work, consumed, writes)
+        walk.leave(node)
+        advance(work, walk, cause)
+        return
     work.emit(cause(walked.moves))
     settle(work, walked)
 

@@ -6,13 +6,12 @@ from typing import Any
 
 from schemas.commands import CompleteCall, FailCall
 from schemas.events import Moves, NodeExecuted
-from schemas.json_text import parse
-from streams.domain.instance.advance import advance
+from schemas.json_text import canonical, parse
+from streams.domain.instance.advance import leave
 from streams.domain.instance.complete_activity import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.enter import incident
 from streams.domain.instance.start import too_large
 from streams.domain.instance.state import InstanceState, OpenCall
-from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Call
 from streams.domain.protocol import Accepted, Decision, Outcome
@@ -33,7 +32,7 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
     kind = work.graph.nodes[node].kind
     assert isinstance(kind, Call)
     variables = work.state.variables
-    writes = result_writes(variables, kind.result_path, output)
+    writes = result_writes(variables, kind.result_path, output, canonical(output))
 
     def cause(moves: Moves) -> NodeExecuted:
         return NodeExecuted(node, "call", moves, output=result)
@@ -44,14 +43,12 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
         incident(work, node, call.token, refusal.code, f"output of {node}: {refusal.message}")
         return
     try:
-        writes = mapped(work, node, {**variables, **writes}, writes, output)
+        writes = mapped(work, node, writes, output)
     except UNMAPPED as error:
         work.emit(cause(Moves([call.token], [], [], writes)))
         stay(work, node, call.token, error)
         return
-    walk = Walk(work, [call.token], writes)
-    walk.leave(node)
-    advance(work, walk, cause)
+    leave(work, node, [call.token], writes, cause)
 
 
 def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:

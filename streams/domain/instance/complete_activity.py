@@ -8,12 +8,12 @@ from schemas.events import ActivityCompleted, Moves
 from schemas.json_text import JsonError, canonical, parse
 from schemas.results import CompleteActivity
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.advance import advance, written
+from streams.domain.instance.advance import leave, written
 from streams.domain.instance.enter import LimitError, incident
 from streams.domain.instance.fail_activity import fail
 from streams.domain.instance.start import too_large
 from streams.domain.instance.state import InstanceState, OpenActivity
-from streams.domain.instance.walk import OUT, Walk
+from streams.domain.instance.walk import OUT
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity
 from streams.domain.protocol import Decision, Outcome, Rejected
@@ -58,7 +58,9 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
     node = activity.node
     kind = graph.nodes[node].kind
     assert isinstance(kind, Activity)
-    writes = result_writes(work.state.variables, kind.result_path, output)
+    variables = work.state.variables
+    text = canonical(output)
+    writes = result_writes(variables, kind.result_path, output, text)
 
     def cause(moves: Moves) -> ActivityCompleted:
         return ActivityCompleted(
@@ -66,26 +68,24 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
             node,
             activity.kind,
             command.attempt,
-            canonical(output),
+            text,
             command.worker,
             command.started_at,
             moves,
         )
 
-    refusal = too_large({**work.state.variables, **writes}, work.ctx)
+    refusal = too_large({**variables, **writes}, work.ctx)
     if refusal is not None:
         work.emit(cause(Moves([activity.token])))
         incident(work, node, activity.token, refusal.code, f"output of {node}: {refusal.message}")
         return
     try:
-        writes = mapped(work, node, {**work.state.variables, **writes}, writes, output)
+        writes = mapped(work, node, writes, output)
     except UNMAPPED as error:
         work.emit(cause(Moves([activity.token], [], [], writes)))
         stay(work, node, activity.token, error)
         return
-    walk = Walk(work, [activity.token], writes)
-    walk.leave(node)
-    advance(work, walk, cause)
+    leave(work, node, [activity.token], writes, cause)
 
 
 def stay(work: Work, node: str, token: int, error: Exception) -> None:
@@ -98,21 +98,22 @@ def stay(work: Work, node: str, token: int, error: Exception) -> None:
     incident(work, node, token, code, message, source, values, node + OUT)
 
 
-def result_writes(variables: dict[str, bytes], path: str, output: Any) -> dict[str, bytes]:
-    """Return the variable that takes an output: `path`, else `result`."""
+def result_writes(
+    variables: dict[str, bytes], path: str, output: Any, text: bytes
+) -> dict[str, bytes]:
+    """Return the variable that takes an output: `path`, else `result`; `text` is its JSON."""
     if not path:
-        return {"result": canonical(output)}
+        return {"result": text}
     steps = tuple(path.split("."))
     return {steps[0]: written(variables, steps, output)}
 
 
-def mapped(
-    work: Work, node: str, variables: dict[str, bytes], writes: dict[str, bytes], output: Any
-) -> dict[str, bytes]:
+def mapped(work: Work, node: str, writes: dict[str, bytes], output: Any) -> dict[str, bytes]:
     """Add the node's output mappings to the writes; one of `UNMAPPED` where that fails."""
     mappings = work.graph.outputs.get(node)
     if not mappings:
         return writes
+    variables = {**work.state.variables, **writes}
     extra = {"output": output}
     result = dict(writes)
     for path, value in mappings:

@@ -23,7 +23,7 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import RESULT, advance
+from streams.domain.instance.advance import RESULT, advance, leave
 from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import enter
 from streams.domain.instance.fail_activity import clean_up
@@ -181,13 +181,11 @@ def _leave(work: Work, node: str, token: int) -> None:
         return NodeExecuted(node, "retry", moves)
 
     try:
-        writes = mapped(work, node, variables, {}, output)
+        writes = mapped(work, node, {}, output)
     except UNMAPPED as error:
         stay(work, node, token, error)
         return
-    walk = Walk(work, [token], writes)
-    walk.leave(node)
-    advance(work, walk, cause)
+    leave(work, node, [token], writes, cause)
 
 
 def _result(variables: dict[str, bytes], path: str) -> object:

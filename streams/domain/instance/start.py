@@ -7,10 +7,9 @@ from typing import Final
 from schemas.commands import CreateInstance, RunInstance, StartChild, StartInstance
 from schemas.events import NO_PARENT, Moves, Parent, WorkflowCreated, WorkflowStarted
 from schemas.json_text import JsonError, canonical, parse_object
-from streams.domain.instance.advance import advance
+from streams.domain.instance.advance import leave
 from streams.domain.instance.lifecycle import illegal
 from streams.domain.instance.state import InstanceState
-from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import Decision, Outcome, Rejected
@@ -37,9 +36,8 @@ def decide_create(command: CreateInstance, state: InstanceState | None, ctx: Dec
         return prepared
     graph, variables, metadata = prepared
     work = Work(None, ctx)
-    definition = graph.definition
-    version = str(definition.version)
-    work.emit(WorkflowCreated(definition.id, version, variables, NO_PARENT, metadata))
+    name, version = graph.definition.id, graph.version
+    work.emit(WorkflowCreated(name, version, variables, NO_PARENT, metadata))
     return work.accepted()
 
 
@@ -49,10 +47,12 @@ def decide_start(_: StartInstance, state: InstanceState, ctx: Decision) -> Outco
     if refusal is not None:
         return refusal
     work = Work(state, ctx)
-    walk = Walk(work, [], {})
-    walk.leave(work.graph.start)
     name, version = state.definition_id, state.definition_version
-    advance(work, walk, lambda moves: WorkflowStarted(name, version, {}, state.parent, moves))
+
+    def cause(moves: Moves) -> WorkflowStarted:
+        return WorkflowStarted(name, version, {}, state.parent, moves)
+
+    leave(work, work.graph.start, [], {}, cause)
     return work.accepted()
 
 
@@ -65,16 +65,13 @@ def _begin(
     graph, variables, metadata = prepared
     work = Work(None, ctx)
     work.use(graph)
-    walk = Walk(work, [], variables)
-    walk.leave(graph.start)
-    definition = graph.definition
 
     def cause(moves: Moves) -> WorkflowStarted:
         rest = Moves(moves.consumed, moves.produced, moves.path)
-        version = str(definition.version)
-        return WorkflowStarted(definition.id, version, variables, parent, rest, metadata)
+        name, version = graph.definition.id, graph.version
+        return WorkflowStarted(name, version, variables, parent, rest, metadata)
 
-    advance(work, walk, cause)
+    leave(work, graph.start, [], variables, cause)
     return work.accepted()
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from schemas.commands import FireTimer
 from schemas.events import Moves, NodeExecuted
-from streams.domain.instance.advance import advance
+from streams.domain.instance.advance import leave
 from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import again
 from streams.domain.instance.fail_activity import fail
-from streams.domain.instance.state import RUNNING, InstanceState, OpenActivity
-from streams.domain.instance.walk import Walk
+from streams.domain.instance.state import RUNNING, InstanceState
 from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
 
@@ -20,32 +17,30 @@ Moment = tuple[int, str, int]
 """Due time, what for, and the token or activity."""
 
 
-def moments(state: InstanceState, beats: dict[int, int]) -> Iterator[Moment]:
-    """Yield every moment that the instance waits for."""
-    for token, timer in state.timers.items():
-        yield timer.due, TIMER, token
+def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
+    """Return every moment that the instance waits for."""
+    found: list[Moment] = [(timer.due, TIMER, token) for token, timer in state.timers.items()]
     for key, activity in state.activities.items():
-        yield from _activity_moments(key, activity, beats)
-
-
-def _activity_moments(key: int, activity: OpenActivity, beats: dict[int, int]) -> Iterator[Moment]:
-    if activity.retry_at:
-        yield activity.retry_at, RETRY, key
-        return
-    if activity.start_by:
-        yield activity.start_by, START, key
-    if activity.close_by:
-        yield activity.close_by, CLOSE, key
-    if activity.beat_by:
-        beat = beats.get(key, 0)
-        yield max(activity.beat_by, beat + activity.heartbeat_ms if beat else 0), BEAT, key
+        if activity.retry_at:
+            found.append((activity.retry_at, RETRY, key))
+            continue
+        if activity.start_by:
+            found.append((activity.start_by, START, key))
+        if activity.close_by:
+            found.append((activity.close_by, CLOSE, key))
+        if activity.beat_by:
+            beat = beats.get(key, 0)
+            due = max(activity.beat_by, beat + activity.heartbeat_ms if beat else 0)
+            found.append((due, BEAT, key))
+    return found
 
 
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
     if state.status != RUNNING or not (state.timers or state.activities):
         return 0
-    return min((moment[0] for moment in moments(state, beats)), default=0)
+    found = moments(state, beats)
+    return min(found)[0] if found else 0
 
 
 def decide_fire(_: FireTimer, state: InstanceState, ctx: Decision) -> Outcome:
@@ -82,11 +77,9 @@ def _fire_timer(work: Work, token: int, due: int) -> None:
         return NodeExecuted(node, "timer", moves, due)
 
     try:
-        writes = mapped(work, node, work.state.variables, {}, None)
+        writes = mapped(work, node, {}, None)
     except UNMAPPED as error:
         work.emit(cause(Moves([token])))
         stay(work, node, token, error)
         return
-    walk = Walk(work, [token], writes)
-    walk.leave(node)
-    advance(work, walk, cause)
+    leave(work, node, [token], writes, cause)

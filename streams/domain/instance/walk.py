@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from schemas.events import Moves, Token
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import ExpressionError
@@ -33,7 +35,7 @@ class Trouble(NamedTuple):
     values: bytes
 
 
-class Walked(NamedTuple):
+class Walked(msgspec.Struct, frozen=True, gc=False):
     """How far the tokens came."""
 
     moves: Moves
@@ -42,6 +44,15 @@ class Walked(NamedTuple):
     troubles: list[Trouble]
     held: bool
     """True where tokens were held back on flows because the command's share was done."""
+
+
+def straight(work: Work, node: str, consumed: list[int], writes: dict[str, bytes]) -> Walked | None:
+    """Return what a `Walk` from this node would find; None where it must be walked."""
+    way = work.graph.straight.get(node)
+    if way is None or work.exhausted(way.steps):
+        return None
+    work.steps += way.steps
+    return Walked(Moves(consumed, [], way.path, writes), way.entries, [], held=False)
 
 
 class Walk:

@@ -64,12 +64,12 @@ class Work:
 
     def emit(self, event: msgspec.Struct) -> int:
         """Apply an event and keep it; return its sequence."""
-        ctx = self.ctx
-        sequence = 1 if self.state is None else self.state.sequence + 1
+        ctx, state = self.ctx, self.state
+        sequence = 1 if state is None else state.sequence + 1
         place = EventPlace(
             ctx.aggregate_id, ctx.tenant, self._incarnation, sequence, ctx.now, ctx.actor
         )
-        self.state = evolve(self.state, event, place)
+        self.state = evolve(state, event, place)
         self.events.append(event)
         return sequence
 
@@ -81,11 +81,11 @@ class Work:
         """Tell workers that a task is no longer wanted."""
         self.effects.append(CancelTask(ActivityCancellation(activity, attempt, reason)))
 
-    def exhausted(self) -> bool:
-        """Tell whether this command has done its share; the rest goes on by `Continue`."""
+    def exhausted(self, steps: int = 1) -> bool:
+        """Tell whether so many steps exceed this command's share: `Continue` does the rest."""
         limits = self.ctx.limits
         return (
-            self.steps >= limits.steps_per_command
+            self.steps + steps > limits.steps_per_command
             or len(self.events) >= limits.events_per_command - 2
         )
 

@@ -12,6 +12,7 @@ from streams.domain.net.model import (
     Activity,
     Call,
     Definition,
+    End,
     Expression,
     Flow,
     Node,
@@ -31,6 +32,16 @@ class Route(NamedTuple):
     condition: Program | None
 
 
+class Straight(NamedTuple):
+    """A way out of a node that no condition, split or join can change."""
+
+    path: list[str]
+    """From the node that is left; shared, and never changed."""
+    entries: list[str]
+    """The wait node at its end; nothing where it ends the token."""
+    steps: int
+
+
 class Graph:
     """The compiled form of one definition version; never changes."""
 
@@ -48,11 +59,14 @@ class Graph:
         "outputs",
         "results",
         "start",
+        "straight",
+        "version",
     )
 
     def __init__(self, definition: Definition) -> None:
         """Compile; raises `CompileError`, whose message names the node or flow."""
         self.definition = definition
+        self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.start = next(n.id for n in self.nodes.values() if isinstance(n.kind, Start))
         edges = edges_of(definition)
@@ -63,6 +77,7 @@ class Graph:
             for node in self.nodes.values()
             if isinstance(node.kind, ParallelGateway) and len(self.incoming[node.id]) > 1
         )
+        self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.calls: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -82,6 +97,30 @@ class Graph:
         """Return the outgoing flows in the order in which a choice tries them."""
         ordered = sorted(flows, key=lambda flow: (flow.default, -flow.weight))
         return tuple(Route(flow, self._condition(flow)) for flow in ordered)
+
+    def _straight_ways(self) -> dict[str, Straight]:
+        found = {node: self._straight(node) for node in self.nodes}
+        return {node: way for node, way in found.items() if way is not None}
+
+    def _straight(self, node: str) -> Straight | None:
+        """Walk from a node as far as there is one way only; None where that is not far enough."""
+        path, steps = [node], 0
+        while steps <= len(self.nodes):
+            routes = self.outgoing[node]
+            if len(routes) != 1 or routes[0].condition is not None:
+                return None
+            flow = routes[0].flow
+            node, steps = flow.target, steps + 1
+            path.append(flow.id)
+            if node in self.joins:
+                return None
+            kind = self.nodes[node].kind
+            if isinstance(kind, Activity | Timer | Call):
+                return Straight(path, [node], steps)
+            path.append(node)
+            if isinstance(kind, End):
+                return Straight(path, [], steps)
+        return None
 
     def _condition(self, flow: Flow) -> Program | None:
         if not flow.condition:
