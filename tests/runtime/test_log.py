@@ -8,7 +8,8 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from streams.runtime.cluster import identify
-from streams.runtime.kafka_log import KafkaLog, producer_config
+from streams.runtime.kafka_log import KafkaLog
+from streams.runtime.kafka_requests import Classic, Implicit
 from streams.runtime.ports import AbortedError, FencedError, Out
 from streams.runtime.records import POSITION_KEY
 from streams.testing.audit import read_partition
@@ -54,8 +55,8 @@ class Simulated:
 class Real:
     """The same to a real Kafka."""
 
-    def __init__(self, bootstrap, names):
-        self.bootstrap, self.names = bootstrap, names
+    def __init__(self, bootstrap, names, dialect=None):
+        self.bootstrap, self.names, self.dialect = bootstrap, names, dialect
         self.admin = admin_of(bootstrap)
         found = identify(self.admin, names)
         self.identity = (found.cluster, found.state_topic)
@@ -64,16 +65,23 @@ class Real:
 
     def log(self):
         return KafkaLog(
-            self.bootstrap, self.names, 0, self.identity, self.executor, group="contract"
+            self.bootstrap,
+            self.names,
+            0,
+            self.identity,
+            self.executor,
+            group="contract",
+            dialect=self.dialect,
         )
 
     async def transact_badly(self, log, records):
-        # No broker takes such a record: librdkafka says so at once.
+        # No topic takes such a record: it is not even sent.
         await log.transact([*records, Out(self.names.events, 0, b"k", b"x" * (5 << 20))])
 
     def leave(self, records, how):
         name = uuid.uuid4().hex if how == "abort" else f"{self.names.prefix}contract-0"
-        producer = Producer(producer_config(self.bootstrap, name, 10))
+        servers = {"bootstrap.servers": self.bootstrap}
+        producer = Producer(servers | {"transactional.id": name})
         producer.init_transactions(20)
         producer.begin_transaction()
         for out in records:
@@ -94,12 +102,19 @@ class Real:
         self.executor.shutdown()
 
 
-@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.kafka)])
+@pytest.fixture(
+    params=[
+        "simulated",
+        pytest.param(Classic, marks=pytest.mark.kafka),
+        pytest.param(Implicit, marks=pytest.mark.kafka),
+    ]
+)
 def side(request):
     if request.param == "simulated":
         made = Simulated()
     else:
-        made = Real(request.getfixturevalue("kafka"), request.getfixturevalue("names"))
+        kafka, names = (request.getfixturevalue(name) for name in ("kafka", "names"))
+        made = Real(kafka, names, request.param)
     yield made
     made.close()
 

@@ -1,0 +1,135 @@
+"""What one transaction writes, as the broker stores it: a record batch for each partition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from schemas.partition import partition_of
+from streams.runtime.ports import Out
+
+_BATCH_BYTES: Final = 2_000_000
+_REQUEST_BYTES: Final = 16_000_000
+RECORD_BYTES_MAX: Final = 4 * 1024 * 1024
+_COMPRESS_FROM: Final = 4_096
+"""Bytes of a batch below which compressing costs the broker more than it saves."""
+_LZ4: Final = 3
+_SEQUENCES: Final = 0x7FFFFFFF
+Place = tuple[str, int]
+"""Full topic name and partition."""
+
+
+class RecordTooLargeError(Exception):
+    """A record that no broker takes."""
+
+
+class Batch(NamedTuple):
+    """Records of one partition, encoded."""
+
+    place: Place
+    records: int
+    data: bytes
+
+
+class Stamp(NamedTuple):
+    """Who writes, in which epoch."""
+
+    producer_id: int
+    epoch: int
+
+
+def sizes_needed(records: Iterable[Out]) -> dict[str, int]:
+    """Return how many partitions each topic must have for these records."""
+    found: dict[str, int] = {}
+    for out in records:
+        topic, partition = out.topic, out.partition
+        if partition >= found.get(topic, 0):
+            found[topic] = partition + 1
+        elif topic not in found:
+            found[topic] = 1
+    return found
+
+
+def by_place(records: Iterable[Out], partitions: Callable[[str], int]) -> dict[Place, list[Out]]:
+    """Group records by where they go; `partitions` returns the size of a topic.
+
+    Raises:
+        RecordTooLargeError: one is larger than any topic allows.
+    """
+    found: dict[Place, list[Out]] = {}
+    for out in records:
+        partition = out.partition
+        if partition < 0:
+            partition = partition_of(out.key, partitions(out.topic))
+        if out.value is not None and len(out.value) > RECORD_BYTES_MAX:
+            raise RecordTooLargeError(
+                f"a record of {len(out.value)} bytes for {out.topic} is larger than "
+                f"{RECORD_BYTES_MAX} bytes"
+            )
+        place = (out.topic, partition)
+        group = found.get(place)
+        if group is None:
+            found[place] = [out]
+        else:
+            group.append(out)
+    return found
+
+
+def encode_batches(
+    groups: dict[Place, list[Out]], stamp: Stamp, sequences: dict[Place, int]
+) -> Iterator[Batch]:
+    """Encode every group; `sequences`, the next number by partition, moves on."""
+    now = time.time_ns() // 1_000_000
+    for place, records in groups.items():
+        compress = sum([len(out.value or b"") for out in records]) >= _COMPRESS_FROM
+        builder, count = None, 0
+        for _topic, _partition, key, value, headers in records:
+            if builder is not None:
+                if builder.append(count, now, key, value, headers or []) is not None:
+                    count += 1
+                    continue
+                yield Batch(place, count, bytes(builder.build()))
+            sequence = sequences.get(place, 0) + count & _SEQUENCES
+            sequences[place] = sequence
+            builder = _builder(stamp, sequence, compress=compress)
+            builder.append(0, now, key, value, headers or [])
+            count = 1
+        if builder is not None:
+            sequences[place] = sequences[place] + count & _SEQUENCES
+            yield Batch(place, count, bytes(builder.build()))
+
+
+def _builder(stamp: Stamp, sequence: int, *, compress: bool) -> DefaultRecordBatchBuilder:
+    return DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=_LZ4 if compress else 0,
+        is_transactional=1,
+        producer_id=stamp.producer_id,
+        producer_epoch=stamp.epoch,
+        base_sequence=sequence,
+        batch_size=_BATCH_BYTES,
+    )
+
+
+def in_rounds(batches: Iterable[Batch]) -> list[list[Batch]]:
+    """Spread batches over requests: one batch of each partition in each, and not too much.
+
+    Batches of a partition stay in order; Kafka takes one of each partition in a request.
+    """
+    rounds: list[list[Batch]] = []
+    nexts: dict[Place, int] = {}
+    sizes: list[int] = []
+    for batch in batches:
+        number = nexts.get(batch.place, 0)
+        while number < len(rounds) and sizes[number] + len(batch.data) > _REQUEST_BYTES:
+            number += 1
+        if number == len(rounds):
+            rounds.append([])
+            sizes.append(0)
+        rounds[number].append(batch)
+        sizes[number] += len(batch.data)
+        nexts[batch.place] = number + 1
+    return rounds
