@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ INPUTS: Final = (INTERNAL, RESULTS, COMMANDS, TELEMETRY)
 _LATER_SHARE = 8
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One record of a batch, decoded once."""
 
     source: str

@@ -84,15 +84,17 @@ class Outbox:
         name, now = facts.aggregate_id, facts.now
         stamp = Stamp(facts.aggregate_type, name, facts.incarnation, now, facts.context)
         key = routing_key(facts.tenant, name).encode()
-        shared = [*self._headers_fixed, ("ce_subject", name.encode()), self._time(now)]
-        topic, partition = self._names.events, self._partition
+        version, source, content = self._headers_fixed
+        subject, moment = ("ce_subject", name.encode()), self._time(now)
+        topic, partition, begin = self._names.events, self._partition, stamp.name
         sequence, position = facts.sequence, facts.position
         for body in facts.events:
             sequence += 1
             position += 1
-            event_id = stamp.name + b"%d" % sequence
+            event_id = begin + b"%d" % sequence
             value = encode_stamped(stamp, event_id, sequence, position, body)
-            headers = [*shared, ("ce_id", event_id), _TYPE_HEADERS[type(body)]]
+            kind = _TYPE_HEADERS[type(body)]
+            headers = [version, source, content, subject, moment, ("ce_id", event_id), kind]
             found.append(Out(topic, partition, key, value, headers))
         found.extend([self._task(stamp, task) for task in facts.tasks])
 

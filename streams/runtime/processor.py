@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
@@ -51,7 +51,7 @@ TIMER = "timer"
 _HEARTBEATS_MAX = 256
 
 
-class Cause(NamedTuple):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """The message that is being applied."""
 
     envelope: Envelope
@@ -79,6 +79,7 @@ class Processor:
         self._door = Door(environment)
         self._poison: Item | str | None = None
         self.stalled = 0
+        self._life = (-1, "")
         self.devices: dict[bytes, tuple[Slot, Context]] = {}
 
     def quarantine(self, guilty: Item | str) -> None:
@@ -157,22 +158,27 @@ class Processor:
 
     def _decision(self, envelope: Envelope, slot: Slot) -> Decision:
         env = self._env
-        incarnation = envelope.incarnation
-        if slot.state is None:
-            incarnation = base32(self.now)
         return Decision(
             self.now,
             slot.id,
             slot.tenant,
             envelope.id,
             envelope.context.actor,
-            incarnation,
+            self._incarnation() if slot.state is None else envelope.incarnation,
             envelope.sequence,
             env.definitions,
             env.limits,
             slot.book.beats,
             env.read_definition,
         )
+
+    def _incarnation(self) -> str:
+        """Return the incarnation of what begins now; the last is kept, as many begin at once."""
+        now, life = self._life
+        if now != self.now:
+            life = base32(self.now)
+            self._life = (self.now, life)
+        return life
 
     def _accept(
         self,
@@ -184,18 +190,22 @@ class Processor:
         known: bytes,
     ) -> None:
         before = 0 if slot.state is None else aggregate.sequence(slot.state)
-        if cause.source == TIMER and not outcome.events and not outcome.effects:
+        events, effects = outcome.events, outcome.effects
+        if cause.source == TIMER and not events and not effects:
             raise_stuck(aggregate, slot, outcome, self.now)
         slot.state = outcome.state
-        if outcome.events or outcome.effects:
-            facts = self._facts(aggregate, slot, outcome.events, before, cause.context)
-            self._effects(aggregate, slot, outcome, facts, cause)
-        self._book(slot, body, outcome, known, before + len(outcome.events))
+        if events or effects:
+            facts = self._facts(aggregate, slot, events, before, cause.context)
+            if effects:
+                self._effects(aggregate, slot, outcome, facts, cause)
+        after = before + len(events)
+        if known or outcome.beat:
+            self._book(slot, body, outcome, known, after)
         self._overlay.touch(slot)
         if cause.source == TELEMETRY:
             self.devices[slot.key] = (slot, cause.context)
         elif cause.envelope.reply_to:
-            self._reply(cause, slot, before + len(outcome.events), outcome.result)
+            self._reply(cause, slot, after, outcome.result)
 
     def _facts(
         self, aggregate: Aggregate, slot: Slot, events: list[Any], before: int, context: Context
