@@ -49,7 +49,7 @@ class Form(NamedTuple):
     body: type[msgspec.Struct]
     upcast: Callable[[dict[str, Any]], dict[str, Any]] | None
     """Makes of a record, `envelope` included, one of the present version."""
-    read: Callable[[bytes], tuple[Any, Any]] | None = None
+    read: Callable[[bytes], Message] | None = None
     """Reads a present version without a detour; None where fastavro and `upcast` do."""
 
 
@@ -78,7 +78,7 @@ def register(form: Form) -> bytes:
 def _register_present() -> None:
     for body in MESSAGES:
         version = VERSIONS.get(body.__name__, 1)
-        read = message_reader(Envelope, body, HEADER_BYTES)
+        read = message_reader(Message, body, MESSAGES[body], HEADER_BYTES)
         header = register(Form(body.__name__, version, schema_of(body), body, None, read))
         _ENCODERS[body] = encoder_of(body)
         _STAMPED[body] = message_encoder(body, header, MESSAGES[body])
@@ -125,7 +125,7 @@ def decode(data: bytes) -> Message:
         raise _unknown(data)
     try:
         if form.read is not None:
-            return Message(*form.read(data))
+            return form.read(data)
         source = io.BytesIO(data[HEADER_BYTES:])
         record: Any = fastavro.schemaless_reader(source, form.schema, None)
         if source.read(1):

@@ -13,6 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from schemas.encoder import context_bytes, string_bytes
+from schemas.envelope import Context, Envelope
+
 Reader = Callable[[bytes, int], tuple[Any, int]]
 """From data and place to a value and the place behind it."""
 
@@ -39,8 +42,18 @@ def unsigned(data: bytes, place: int) -> tuple[int, int]:
 
 
 def _long(data: bytes, place: int) -> tuple[int, int]:
-    number, place = unsigned(data, place)
-    return (number >> 1) ^ -(number & 1), place
+    number, end = unsigned(data, place)
+    number = (number >> 1) ^ -(number & 1)
+    if end - place == _TIME_BYTES:
+        if len(_TIMES) >= 4096:
+            _TIMES.clear()
+        _TIMES[data[place:end]] = number
+    return number, end
+
+
+_TIME_BYTES = 6
+_TIMES: dict[bytes, int] = {}
+"""Numbers of six bytes, as times of our days are: they recur in all messages of a moment."""
 
 
 def _size(data: bytes, place: int) -> tuple[int, int]:
@@ -122,14 +135,20 @@ _READERS: dict[Any, Reader] = {
 # The common case of a field, read without a call. `n` is a byte below 128: a length below 64.
 _TEXT = """
  n = d[p]
- if n & 129: {x}, p = {slow}(d, p)
+ if not n: {x} = {empty}; p += 1
+ elif n & 129: {x}, p = {slow}(d, p)
  else:
   p += 1; q = p + (n >> 1); {x} = d[p:q]{decode}; p = q
 """
 _NUMBER = """
  n = d[p]
- if n & 128: {x}, p = {slow}(d, p)
- else: {x} = (n >> 1) ^ -(n & 1); p += 1
+ if n < 128: {x} = small[n]; p += 1
+ elif ({x} := times.get(d[p : p + 6])) is not None: p += 6
+ else: {x}, p = {slow}(d, p)
+"""
+_EXPECTED = """
+ if d.startswith({data}, p): {x} = {value}; p += {size}
+ else: {otherwise}
 """
 _EMPTY = """
  if d[p]: {x}, p = {slow}(d, p)
@@ -138,15 +157,20 @@ _EMPTY = """
 _CALL = """
  {x}, p = {slow}(d, p)
 """
+_SMALL = tuple((number >> 1) ^ -(number & 1) for number in range(128))
+_CONTEXT_REST = context_bytes(Context())[2:]
+"""What mostly follows the two ids of a context: the default tenant, and nothing else."""
 
 
 class _Source:
     """The source of a function under construction, and what it refers to."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "") -> None:
+        """Begin; `kind` is the type that the envelope of such a message names."""
         self.lines: list[str] = []
-        self.scope: dict[str, Any] = {}
-        self.variables = 0
+        self.scope: dict[str, Any] = {"small": _SMALL, "times": _TIMES}
+        self._variables = 0
+        self._kind = kind
 
     def name(self, thing: object) -> str:
         """Return a name for something that the function uses."""
@@ -156,23 +180,67 @@ class _Source:
 
     def read(self, hint: Any) -> str:
         """Write the reading of a value; return the expression that holds it."""
+        if hint is Context:
+            return self._context()
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            hints = get_type_hints(hint)
-            fields = [self.read(hints[name]) for name in hint.__struct_fields__]
-            return f"{self.name(hint)}({', '.join(fields)})"
-        self.variables += 1
-        variable = f"v{self.variables}"
+            return f"{self.name(hint)}({', '.join(self._fields(hint))})"
+        variable = self._variable()
         slow = self.name(reader_for(hint))
-        more = {"x": variable, "slow": slow, "decode": ".decode()" if hint is str else ""}
+        more = {"x": variable, "slow": slow}
         form = _CALL
         if hint is str or hint is bytes:
-            form = _TEXT
+            form, more["empty"] = _TEXT, repr(hint())
+            more["decode"] = ".decode()" if hint is str else ""
         elif hint is int:
             form = _NUMBER
         elif get_origin(hint) in {list, dict}:
             form, more["empty"] = _EMPTY, "[]" if get_origin(hint) is list else "{}"
         self.lines.append(form.format(**more))
         return variable
+
+    def _variable(self) -> str:
+        self._variables += 1
+        return f"v{self._variables}"
+
+    def _fields(self, cls: type[msgspec.Struct], first: int = 0) -> list[str]:
+        """Write the reading of a struct's fields, from one on."""
+        hints = get_type_hints(cls)
+        return [
+            self._expected_kind() if cls is Envelope and name == "type" else self.read(hints[name])
+            for name in cls.__struct_fields__[first:]
+        ]
+
+    def _expect(self, data: bytes, variable: str, value: str, otherwise: str) -> str:
+        """Write the reading of what mostly are these bytes: compared in one go."""
+        more = {"x": variable, "value": value, "data": self.name(data), "size": len(data)}
+        self.lines.append(_EXPECTED.format(otherwise=otherwise, **more))
+        return variable
+
+    def _expected_kind(self) -> str:
+        x = self._variable()
+        otherwise = f"{x}, p = {self.name(_string)}(d, p)"
+        return self._expect(string_bytes(self._kind), x, self.name(self._kind), otherwise)
+
+    def _context(self) -> str:
+        """Write the reading of a context: mostly of no more than two ids."""
+        first, second, x = self.read(str), self.read(str), self._variable()
+        context, rest = self.name(Context), self.name(_context_rest())
+        otherwise = f"r, p = {rest}(d, p); {x} = {context}({first}, {second}, *r)"
+        return self._expect(_CONTEXT_REST, x, f"{context}({first}, {second})", otherwise)
+
+    def compiled(self, arguments: str, result: str) -> Callable[..., Any]:
+        """Compile what was written."""
+        text = f"def read({arguments}):{''.join(self.lines)}\n return {result}\n"
+        exec(text, self.scope)  # noqa: S102 - our own classes only
+        read: Callable[..., Any] = self.scope["read"]
+        return read
+
+
+def _context_rest() -> Reader:
+    """Compile the reader of a context's fields behind the two ids."""
+    source = _Source()
+    fields = source._fields(Context, 2)
+    return source.compiled("d, p", f"({', '.join(fields)}), p")
 
 
 def reader_for(hint: Any) -> Reader:
@@ -187,31 +255,27 @@ def reader_for(hint: Any) -> Reader:
     return reader_of(hint)
 
 
-def reader_of(*classes: type[msgspec.Struct]) -> Reader:
-    """Compile the reader of one struct, or of several that follow each other as a tuple."""
+def reader_of(cls: type[msgspec.Struct]) -> Reader:
+    """Compile the reader of a struct."""
     source = _Source()
-    values = [source.read(cls) for cls in classes]
-    result = values[0] if len(values) == 1 else f"({', '.join(values)})"
-    text = f"def read(d, p):{''.join(source.lines)}\n return {result}, p\n"
-    exec(text, source.scope)  # noqa: S102 - our own classes only
-    read: Reader = source.scope["read"]
-    return read
+    return source.compiled("d, p", f"{source.read(cls)}, p")
 
 
 def message_reader(
-    envelope: type[msgspec.Struct], body: type[msgspec.Struct], start: int
-) -> Callable[[bytes], tuple[Any, Any]]:
+    message: type[tuple[Any, Any]], body: type[msgspec.Struct], kind: str, start: int
+) -> Callable[[bytes], Any]:
     """Return a reader of whole messages, `start` bytes of header skipped.
 
-    The reader raises `MalformedError`, or `IndexError`, `UnicodeDecodeError`, `struct.error`
-    for bytes that are not of the schema.
+    The reader returns a `message` of envelope and body. It raises `MalformedError`, or
+    `IndexError`, `UnicodeDecodeError`, `struct.error` for bytes that are not of the schema.
     """
-    read = reader_of(envelope, body)
+    source = _Source(kind)
+    source.lines.append(f"\n p = {start}")
+    values = f"{source.read(Envelope)}, {source.read(body)}"
+    source.lines.append(f"\n if p != len(d): {source.name(_refuse_end)}(d, p)")
+    # Not by `message(…)`: a named tuple's own constructor takes three times as long.
+    return source.compiled("d", f"{source.name(tuple.__new__)}({source.name(message)}, ({values}))")
 
-    def message(data: bytes) -> tuple[Any, Any]:
-        both, place = read(data, start)
-        if place != len(data):
-            raise MalformedError(f"the message ends at {place}, the record at {len(data)}")
-        return both  # type: ignore[no-any-return]
 
-    return message
+def _refuse_end(data: bytes, place: int) -> None:
+    raise MalformedError(f"the message ends at {place}, the record at {len(data)}")
