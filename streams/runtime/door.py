@@ -65,8 +65,11 @@ class Door:
 
     def at_home(self, envelope: Envelope) -> bool:
         """Tell whether the envelope's aggregate lives on this partition."""
-        key = routing_key(envelope.context.tenant, envelope.aggregate_id)
-        return partition_of(key.encode(), self._partitions) == self._partition
+        return self.is_here(routing_key(envelope.context.tenant, envelope.aggregate_id).encode())
+
+    def is_here(self, key: bytes) -> bool:
+        """Tell whether what has this routing key lives on this partition."""
+        return partition_of(key, self._partitions) == self._partition
 
     def reply_address(self, envelope: Envelope) -> tuple[str, int]:
         """Return token and partition to answer to; an unusable address is no address."""

@@ -122,7 +122,7 @@ class Processor:
             return
         aggregate = self._env.aggregates[envelope.aggregate_type]
         slot = self._overlay.get(aggregate, envelope.context.tenant, envelope.aggregate_id)
-        if slot.state is None and not self._door.at_home(envelope):
+        if slot.state is None and not self._door.is_here(item.record.key):
             wrong = Rejected("wrong_partition", CATALOGUE["wrong_partition"])
             self._reject(cause, wrong, slot)
             self._dead(item, f"wrong_partition: {wrong.message}")

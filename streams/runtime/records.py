@@ -7,7 +7,7 @@ reason to refuse the partition, never to guess.
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import blake2b
 
 import msgspec
 
@@ -98,4 +98,4 @@ def _checked(data: bytes, decode: object, form_max: int) -> object:
 
 def command_hash(command_id: str) -> bytes:
     """Return the eight bytes that stand for a command id in the book."""
-    return hashlib.blake2b(command_id.encode(), digest_size=8).digest()
+    return blake2b(command_id.encode(), digest_size=8).digest()

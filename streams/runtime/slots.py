@@ -84,7 +84,7 @@ class Overlay:
     def get(self, aggregate: Aggregate, tenant: str, aggregate_id: str) -> Slot:
         """Return the aggregate as this batch has left it so far; state None if there is none."""
         key = store_key(aggregate.type, tenant, aggregate_id)
-        slot = self.touched.get(key) or self._read.get(key)
+        slot = self._read.get(key)
         if slot is None:
             slot = self._load(aggregate, key, tenant, aggregate_id)
             self._read[key] = slot

@@ -1,8 +1,10 @@
 """Expressions: conditions, mappings, errors with the values they saw; durations and dates."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from schemas.json_text import parse
+from schemas.json_text import canonical, parse
 from streams.domain.expressions.cel import CompileError, ExpressionError, compile_cel, warnings
 from streams.domain.expressions.moments import DURATION_MS_MAX, date_ms, duration_ms
 from streams.domain.expressions.values import compile_value, pieces_of
@@ -172,6 +174,34 @@ def test_mappings_are_literals_expressions_or_text_with_both(source, value):
 def test_a_literal_is_known_as_one():
     assert compile_value(Expression({"a": [1, "x"]}), {}).is_literal
     assert not compile_value(Expression({"a": "${n}"}), {}).is_literal
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+    | st.text(max_size=5)
+    # No infinity is written, so that none is a variable.
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(a=JSON, b=JSON)
+def test_references_are_copied_as_they_would_be_evaluated(a, b):
+    variables = {"a": canonical(a), "b": canonical(b)}
+    source = {"z": "${b}", "a": "${ workflow.a }", "é": "${a}"}
+    for declared in ({}, {"a": "number"}):
+        value = compile_value(Expression(source), declared)
+        assert value.json(variables) == canonical(value.evaluate(variables))
+
+
+def test_an_object_of_references_says_which_variable_is_missing():
+    value = compile_value(Expression({"x": "${n}", "y": "${gone}"}), {})
+    with pytest.raises(ExpressionError) as caught:
+        value.json(VARIABLES)
+    assert caught.value.source == "gone"
 
 
 @pytest.mark.parametrize("source", ["${n", "a ${ '}", {"k": ["${"]}])

@@ -14,7 +14,7 @@ from typing import Any, Final
 import cel
 import msgspec
 
-from schemas.json_text import JsonError, check_integers
+from schemas.json_text import JsonError, canonical, check_integers
 
 SOURCE_BYTES_MAX: Final = 4096
 NESTED_COMPREHENSIONS_MAX: Final = 2
@@ -60,7 +60,16 @@ class ExpressionError(Exception):
 class Program:
     """A compiled expression."""
 
-    __slots__ = ("_all", "_bare", "_execute", "_members", "_numbers", "_only", "names", "source")
+    __slots__ = (
+        "_all",
+        "_bare",
+        "_execute",
+        "_members",
+        "_numbers",
+        "names",
+        "reference",
+        "source",
+    )
 
     def __init__(self, source: str, declared: Mapping[str, str]) -> None:
         """Compile; raises `CompileError`."""
@@ -73,7 +82,7 @@ class Program:
         self._members = tuple(sorted(set(_MEMBER.findall(text)))) if WORKFLOW in used else ()
         self._bare = tuple(sorted(used - {WORKFLOW}))
         only = _REFERENCE.fullmatch(source.strip())
-        self._only = only.group(1) if only and used else ""
+        self.reference = only.group(1) if only and used else ""
         """The variable that the whole expression names: read without CEL."""
         self.names = frozenset(self._bare) | frozenset(self._members)
         self._numbers = frozenset(n for n in self.names if declared.get(n) == "number")
@@ -104,7 +113,7 @@ class Program:
         Raises:
             ExpressionError: an unknown variable, a type error, or a value that is no JSON.
         """
-        only = self._only
+        only = self.reference
         if only and only in variables and (extra is None or only not in extra):
             return self._value(only, variables[only])
         context = self._context(variables, extra)
@@ -118,6 +127,17 @@ class Program:
             if type(error).__name__ != "PanicException":
                 raise
             raise ExpressionError(self.source, f"evaluation failed: {error}", context) from None
+
+    def copied(self, variables: Variables) -> bytes | None:
+        """Return a reference's value as canonical JSON; None where it must be evaluated.
+
+        Variables are canonical JSON already: to read and write them again changes nothing,
+        but for an integer that is declared a number.
+        """
+        data = variables.get(self.reference) if self.reference else None
+        if data and self.reference in self._numbers and data.lstrip(b"-").isdigit():
+            return canonical(float(int(data)))
+        return data
 
     def truth(self, variables: Variables, extra: Mapping[str, Any] | None = None) -> bool:
         """Return the boolean value of a condition; anything else is an `ExpressionError`."""

@@ -23,13 +23,14 @@ _Maker = Callable[[Variables, Extra], Any]
 class Value:
     """A compiled value."""
 
-    __slots__ = ("_json", "_make", "is_literal", "programs")
+    __slots__ = ("_json", "_make", "_references", "is_literal", "programs")
 
     def __init__(self, source: Any, declared: Mapping[str, str]) -> None:
         """Compile; raises `CompileError` for an expression that is none."""
         self.programs: list[Program] = []
         self._make = _compile(source, declared, self.programs)
         self.is_literal = not self.programs
+        self._references = _references(source, self.programs)
         self._json: bytes | None = None
         if self.is_literal:
             try:
@@ -45,6 +46,15 @@ class Value:
         """Return the value as canonical JSON."""
         if self._json is not None:
             return self._json
+        if self._references and extra is None:
+            parts: list[bytes] = []
+            for name, program in self._references:
+                data = program.copied(variables)
+                if data is None:
+                    break
+                parts.append(name + data)
+            else:
+                return b"{" + b",".join(parts) + b"}"
         value = self._make(variables, extra)
         try:
             return canonical(value)
@@ -55,6 +65,19 @@ class Value:
 def compile_value(expression: Expression, declared: Mapping[str, str]) -> Value:
     """Compile a value of the definition."""
     return Value(expression.source, declared)
+
+
+def _references(source: Any, programs: list[Program]) -> tuple[tuple[bytes, Program], ...]:
+    """Return name and program of each member of an object that holds only references."""
+    if not isinstance(source, dict) or len(programs) != len(source):
+        return ()
+    texts = [
+        item for item in source.values() if isinstance(item, str) and len(pieces_of(item)) == 1
+    ]
+    if len(texts) != len(source) or not all(program.reference for program in programs):
+        return ()
+    members = dict(zip(source, programs, strict=True))
+    return tuple((canonical(name) + b":", members[name]) for name in sorted(members))
 
 
 def pieces_of(text: str) -> list[tuple[bool, str]]:

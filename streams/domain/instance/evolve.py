@@ -23,11 +23,15 @@ KEPT = 200
 KEPT_TEXT = 500
 """Characters kept of an error; the whole is in the event."""
 
+_NONE: Final[dict[int, Any]] = {}
+"""Shared by all states that hold nothing there: what changes is always copied first."""
+
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
 
 
 def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) -> InstanceState:
     """Apply moves together with other changes of the same event."""
+    changes["sequence"] = at.sequence
     if moves.consumed or moves.produced:
         tokens = state.tokens.copy()
         for token in moves.consumed:
@@ -42,7 +46,7 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
         changes["path"] = path[-KEPT:] if len(path) > KEPT else path
     if moves.writes:
         changes["variables"] = {**state.variables, **moves.writes}
-    return replace(state, sequence=at.sequence, **changes)
+    return replace(state, **changes)
 
 
 def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
@@ -87,12 +91,12 @@ def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> 
         event.definition_id,
         event.definition_version,
         event.variables,
-        {},
+        _NONE,
         1,
-        {},
-        {},
-        {},
-        {},
+        _NONE,
+        _NONE,
+        _NONE,
+        _NONE,
         event.moves.path[-KEPT:],
         [],
         at.time,
@@ -122,11 +126,11 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         sequence=at.sequence,
         status=status,
         ended_at=at.time,
-        tokens={},
-        activities={},
-        timers={},
-        calls={},
-        incidents={},
+        tokens=_NONE,
+        activities=_NONE,
+        timers=_NONE,
+        calls=_NONE,
+        incidents=_NONE,
         reason=reason,
     )
 
@@ -168,12 +172,17 @@ def _scheduled(state: InstanceState, event: e.ActivityScheduled, at: EventPlace)
         0,
         event.close_ms,
         event.heartbeat_ms,
-        attempts=[] if former is None else former.attempts,
+        False,  # noqa: FBT003 - by position, as in a hot path
+        [] if former is None else former.attempts,
     )
     activities = state.activities.copy()
     activities[event.activity] = opened
-    place = _placed(state, event.token, event.activity_id)
-    return replace(state, sequence=at.sequence, activities=activities, **place)
+    tokens = state.tokens.copy()
+    tokens[event.token] = event.activity_id
+    following = max(state.next_token, event.token + 1)
+    return replace(
+        state, sequence=at.sequence, activities=activities, tokens=tokens, next_token=following
+    )
 
 
 def _activity_started(

@@ -99,16 +99,17 @@ def _prepare(
         return Rejected("InvalidInput", f"variables: {error}")
     if graph.default_variables:
         variables = {**graph.default_variables, **variables}
-    metadata = NO_METADATA if isinstance(command, StartChild) else _metadata(command.metadata, ctx)
-    if isinstance(metadata, Rejected):
-        return metadata
+    metadata = NO_METADATA
+    if not isinstance(command, StartChild) and command.metadata != NO_METADATA:
+        given = _metadata(command.metadata, ctx)
+        if isinstance(given, Rejected):
+            return given
+        metadata = given
     return too_large(variables, ctx) or (graph, variables, metadata)
 
 
 def _metadata(given: bytes, ctx: Decision) -> bytes | Rejected:
     """Return an instance's metadata as canonical JSON."""
-    if given == NO_METADATA:
-        return given
     try:
         metadata = canonical(parse_object(given))
     except JsonError as error:
