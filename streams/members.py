@@ -47,6 +47,12 @@ def members(admin: AdminClient, prefix: str, group: str) -> list[Member]:
     return sorted(found, key=lambda member: (member.engine == NOBODY, member.engine))
 
 
+def count(admin: AdminClient, group: str) -> int:
+    """Return how many engines the group has, with those whose session has not run out."""
+    answer = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT)[group].result()
+    return len(answer.members)
+
+
 def _member(
     engine: str, host: str, partitions: list[int], lags: dict[int, int], state: str
 ) -> Member:

@@ -20,9 +20,9 @@ class EngineSettings(KafkaSettings):
         description="Stable name of this process in the group: a restart takes its place at once.",
     )
     group: str = Field(default="tidemill", description="Consumer group of all engines.")
-    heartbeat_interval: float = Field(default=2.0, gt=0, description="Seconds between heartbeats.")
+    heartbeat_interval: float = Field(default=0.5, gt=0, description="Seconds between heartbeats.")
     failure_detection_threshold: int = Field(
-        default=5, ge=2, description="Heartbeats missed until a member counts as dead."
+        default=20, ge=2, description="Heartbeats missed until a member counts as dead."
     )
     communication_timeout: float = Field(
         default=30.0, gt=0, description="Seconds until a request to Kafka counts as failed."

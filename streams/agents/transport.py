@@ -17,10 +17,11 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.agents.fetch_sessions import FetchSessions
 from streams.runtime.engine import Chunk, Place
 
 CHUNK_RECORDS = 2_000
-_FETCH_WAIT_MS = 10
+_FETCH_WAIT_MS = int(__import__("os").environ.get("FW", "10"))
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 _REST_SECONDS = 0.003
 """Between two looks for records: each costs a fetch, whatever it brings."""
@@ -45,6 +46,11 @@ class CountingThread(driver.AIOKafkaConsumerThread):
         consumer._max_partition_fetch_bytes = _PARTITION_FETCH_BYTES
         return consumer
 
+    async def on_start(self) -> None:
+        """Start the consumer, and let it fetch in sessions."""
+        await super().on_start()
+        self.fetch_sessions = FetchSessions(self._ensure_consumer()._fetcher)
+
     async def _fetch_records(self, *arguments: Any, **options: Any) -> Any:
         records = await super()._fetch_records(*arguments, **options)
         return {tp: (self.seek_counts[tp], part) for tp, part in records.items()}
@@ -58,6 +64,15 @@ class CountingThread(driver.AIOKafkaConsumerThread):
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
             self.seek_counts[tp] += 1
+
+    async def leave(self) -> None:
+        """Leave the group for good, which aiokafka never does for a static member."""
+        await self.call_thread(self._leave)
+
+    async def _leave(self) -> None:
+        coordinator = self._ensure_consumer()._coordinator
+        coordinator._group_instance_id = None
+        await coordinator.close()
 
 
 class ChunkConsumer(driver.Consumer):
@@ -112,6 +127,10 @@ class ChunkConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to the shards' positions instead of the group's committed offsets."""
         await self.app.engine.seek_all()
+
+    async def leave(self) -> None:
+        """Leave the group, so that others take the partitions at once; `stop` must follow."""
+        await self._thread.leave()
 
     # The engine's Feed.
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import aiokafka
 import faust
 import pytest
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import fetcher, group_coordinator
 from faust.app import base as app_base
 from faust.tables import recovery
 from faust.transport import conductor
@@ -51,6 +51,9 @@ USED = {
     "AIOKafkaConsumer.seek": aiokafka.AIOKafkaConsumer.seek,
     "AIOKafkaConsumer.start": aiokafka.AIOKafkaConsumer.start,
     "Fetcher.fetched_records": fetcher.Fetcher.fetched_records,
+    "AIOKafkaConsumer.stop": aiokafka.AIOKafkaConsumer.stop,
+    "GroupCoordinator.close": group_coordinator.GroupCoordinator.close,
+    "GroupCoordinator._maybe_leave_group": (group_coordinator.GroupCoordinator._maybe_leave_group),
 }
 FINGERPRINTS = {
     "Consumer._new_consumer_thread": "991867355aba",
@@ -72,6 +75,9 @@ FINGERPRINTS = {
     "AIOKafkaConsumer.seek": "bb08b93d4a66",
     "AIOKafkaConsumer.start": "29e48f52197b",
     "Fetcher.fetched_records": "377ee3925c9f",
+    "AIOKafkaConsumer.stop": "943e5035e1b1",
+    "GroupCoordinator.close": "8dcb7ee2a251",
+    "GroupCoordinator._maybe_leave_group": "9b75c3fa6001",
 }
 
 
