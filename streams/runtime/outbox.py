@@ -23,6 +23,8 @@ from streams.runtime.slots import Slot
 from topics.names import Names
 
 _TASKS_PER_PARTITION = 64
+_out = tuple.__new__
+"""Makes an `Out` in a third of the time that its own constructor takes."""
 _TYPE_HEADERS = {BODIES[kind]: ("ce_type", kind.encode()) for kind in EVENT_TYPES}
 
 
@@ -95,7 +97,7 @@ class Outbox:
             value = encode_stamped(stamp, event_id, sequence, position, body)
             kind = _TYPE_HEADERS[type(body)]
             headers = [version, source, content, subject, moment, ("ce_id", event_id), kind]
-            found.append(Out(topic, partition, key, value, headers))
+            found.append(_out(Out, (topic, partition, key, value, headers)))
         found.extend([self._task(stamp, task) for task in facts.tasks])
 
     def _time(self, time: int) -> tuple[str, bytes]:
@@ -121,7 +123,7 @@ class Outbox:
         first = self._batch * 7 + self._partition
         partition = (first + count // _TASKS_PER_PARTITION) % partitions
         value = encode_stamped(stamp, name, -1, 0, body)
-        return Out(self._names.queue(queue), partition, name, value)
+        return _out(Out, (self._names.queue(queue), partition, name, value, None))
 
     def cancellation(
         self, slot: Slot, incarnation: str, body: ActivityCancellation, now: int, cause: Context

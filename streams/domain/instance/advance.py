@@ -12,7 +12,7 @@ from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.enter import LimitError, enter, incident, object_bytes
 from streams.domain.instance.state import RUNNING, SUSPENDED
-from streams.domain.instance.walk import Walk, Walked, straight
+from streams.domain.instance.walk import Walk, Walked
 from streams.domain.instance.work import Work
 
 Cause = Callable[[Moves], msgspec.Struct]
@@ -31,16 +31,18 @@ def leave(
     work: Work, node: str, consumed: list[int], writes: dict[str, bytes], cause: Cause
 ) -> None:
     """Advance from a node that is done; a straight way out of it needs no walk."""
-    state = work.state
-    running = state is None or state.status != SUSPENDED
-    walked = straight(work, node, consumed, writes) if running else None
-    if walked is None:
+    way = work.graph.straight.get(node)
+    suspended = work.state is not None and work.state.status == SUSPENDED
+    if way is None or suspended or work.exhausted(way.steps):
         walk = Walk(work, consumed, writes)
         walk.leave(node)
         advance(work, walk, cause)
         return
-    work.emit(cause(walked.moves))
-    settle(work, walked)
+    work.steps += way.steps
+    work.emit(cause(Moves(consumed, [], way.path, writes)))
+    if way.entry:
+        enter(work, way.entry, work.state.next_token)
+    complete_if_done(work)
 
 
 def settle(work: Work, walked: Walked) -> None:

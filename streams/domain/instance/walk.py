@@ -46,15 +46,6 @@ class Walked(msgspec.Struct, frozen=True, gc=False):
     """True where tokens were held back on flows because the command's share was done."""
 
 
-def straight(work: Work, node: str, consumed: list[int], writes: dict[str, bytes]) -> Walked | None:
-    """Return what a `Walk` from this node would find; None where it must be walked."""
-    way = work.graph.straight.get(node)
-    if way is None or work.exhausted(way.steps):
-        return None
-    work.steps += way.steps
-    return Walked(Moves(consumed, [], way.path, writes), way.entries, [], held=False)
-
-
 class Walk:
     """One walk through the net from the nodes that are done to the next waits."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
@@ -32,13 +34,13 @@ class Route(NamedTuple):
     condition: Program | None
 
 
-class Straight(NamedTuple):
+class Straight(msgspec.Struct, frozen=True, gc=False):
     """A way out of a node that no condition, split or join can change."""
 
     path: list[str]
     """From the node that is left; shared, and never changed."""
-    entries: list[str]
-    """The wait node at its end; nothing where it ends the token."""
+    entry: str
+    """The wait node at its end; empty where the token ends."""
     steps: int
 
 
@@ -116,10 +118,10 @@ class Graph:
                 return None
             kind = self.nodes[node].kind
             if isinstance(kind, Activity | Timer | Call):
-                return Straight(path, [node], steps)
+                return Straight(path, node, steps)
             path.append(node)
             if isinstance(kind, End):
-                return Straight(path, [], steps)
+                return Straight(path, "", steps)
         return None
 
     def _condition(self, flow: Flow) -> Program | None:
