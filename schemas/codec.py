@@ -62,8 +62,9 @@ def header_of(schema: dict[str, Any]) -> bytes:
 _FORMS: dict[bytes, Form] = {}
 _ENCODERS: dict[type[msgspec.Struct], Callable[[Any], bytes]] = {}
 """Encoder of the fields by body class."""
-_STAMPED: dict[type[msgspec.Struct], Callable[[Stamp, bytes, int, int, Any], bytes]] = {}
-"""Encoder of whole messages that a command causes, by body class."""
+STAMPED: dict[type[msgspec.Struct], Callable[[Stamp, bytes, int, int, Any], bytes]] = {}
+"""By body class: encoder of whole messages that a command causes. It takes the command's
+stamp, the message's id, its sequence and position, and the body."""
 HEADERS: dict[type[msgspec.Struct], bytes] = {}
 """Header by body class: lets a consumer tell types apart without decoding."""
 
@@ -81,7 +82,7 @@ def _register_present() -> None:
         read = message_reader(Message, body, MESSAGES[body], HEADER_BYTES)
         header = register(Form(body.__name__, version, schema_of(body), body, None, read))
         _ENCODERS[body] = encoder_of(body)
-        _STAMPED[body] = message_encoder(body, header, MESSAGES[body])
+        STAMPED[body] = message_encoder(body, header, MESSAGES[body])
         HEADERS[body] = header
 
 
@@ -104,13 +105,6 @@ def encode(envelope: Envelope, body: msgspec.Struct) -> bytes:
     """Encode a message; `KeyError` where the body is of no message class."""
     kind = type(body)
     return HEADERS[kind] + envelope_bytes(envelope) + _ENCODERS[kind](body)
-
-
-def encode_stamped(
-    stamp: Stamp, name: bytes, sequence: int, position: int, body: msgspec.Struct
-) -> bytes:
-    """Encode a message with this id that a command causes."""
-    return _STAMPED[type(body)](stamp, name, sequence, position, body)
 
 
 def decode(data: bytes) -> Message:

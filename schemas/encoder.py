@@ -297,13 +297,15 @@ class Stamp:
     `message_encoder` makes of it what `envelope_bytes` would of the same fields; a test holds that.
     """
 
-    __slots__ = ("after", "before", "name")
+    __slots__ = ("after", "before", "name", "subject")
 
     def __init__(
         self, aggregate_type: str, aggregate_id: str, incarnation: str, time: int, context: Context
     ) -> None:
         """Encode aggregate, time and context once."""
         name, life = aggregate_id.encode(), incarnation.encode()
+        self.subject = name
+        """The aggregate's id."""
         self.name = b"%b@%b:" % (name, life)
         """What the ids of events and tasks begin with."""
         self.before = b"".join(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.codec import encode, encode_stamped
+from schemas.codec import STAMPED, encode
 from schemas.commands import Continue
 from schemas.definitions import DefinitionRecord
 from schemas.encoder import Stamp
@@ -15,7 +15,7 @@ from schemas.envelope import Context, Envelope
 from schemas.ids import routing_key, task_id
 from schemas.registry import BODIES, EVENT_TYPES, MESSAGES
 from schemas.replies import Reply
-from schemas.tasks import ActivityCancellation
+from schemas.tasks import ActivityCancellation, ActivityTask
 from schemas.telemetry import DeviceState
 from streams.domain.protocol import DispatchActivity, RecordDefinition, SendCommand
 from streams.runtime.ports import Out
@@ -25,7 +25,11 @@ from topics.names import Names
 _TASKS_PER_PARTITION = 64
 _out = tuple.__new__
 """Makes an `Out` in a third of the time that its own constructor takes."""
-_TYPE_HEADERS = {BODIES[kind]: ("ce_type", kind.encode()) for kind in EVENT_TYPES}
+_EVENTS = {
+    BODIES[kind]: (STAMPED[BODIES[kind]], ("ce_type", kind.encode())) for kind in EVENT_TYPES
+}
+"""Encoder and header of an event's type, by body class."""
+_encode_task = STAMPED[ActivityTask]
 
 
 class Facts(msgspec.Struct, gc=False):
@@ -87,15 +91,15 @@ class Outbox:
         stamp = Stamp(facts.aggregate_type, name, facts.incarnation, now, facts.context)
         key = routing_key(facts.tenant, name).encode()
         version, source, content = self._headers_fixed
-        subject, moment = ("ce_subject", name.encode()), self._time(now)
+        subject, moment = ("ce_subject", stamp.subject), self._time(now)
         topic, partition, begin = self._names.events, self._partition, stamp.name
         sequence, position = facts.sequence, facts.position
         for body in facts.events:
             sequence += 1
             position += 1
-            event_id = begin + b"%d" % sequence
-            value = encode_stamped(stamp, event_id, sequence, position, body)
-            kind = _TYPE_HEADERS[type(body)]
+            encode_event, kind = _EVENTS[type(body)]
+            event_id = b"%b%d" % (begin, sequence)
+            value = encode_event(stamp, event_id, sequence, position, body)
             headers = [version, source, content, subject, moment, ("ce_id", event_id), kind]
             found.append(_out(Out, (topic, partition, key, value, headers)))
         found.extend([self._task(stamp, task) for task in facts.tasks])
@@ -116,13 +120,13 @@ class Outbox:
         marker: a batch fills one partition of the queue before it takes the next.
         """
         body, queue = effect.task, effect.queue
-        name = stamp.name + b"%d" % body.activity
+        name = b"%b%d" % (stamp.name, body.activity)
         count = self._tasks.get(queue, 0)
         self._tasks[queue] = count + 1
         partitions = self._names.queue_partitions(queue)
         first = self._batch * 7 + self._partition
         partition = (first + count // _TASKS_PER_PARTITION) % partitions
-        value = encode_stamped(stamp, name, -1, 0, body)
+        value = _encode_task(stamp, name, -1, 0, body)
         return _out(Out, (self._names.queue(queue), partition, name, value, None))
 
     def cancellation(

@@ -15,11 +15,11 @@ from schemas.avro_schema import schema_of
 from schemas.codec import (
     HEADER_BYTES,
     HEADERS,
+    STAMPED,
     DecodeError,
     UnknownSchemaError,
     decode,
     encode,
-    encode_stamped,
 )
 from schemas.encoder import Stamp
 from schemas.envelope import Context, Envelope
@@ -98,7 +98,7 @@ def test_a_stamp_encodes_the_envelope_that_the_event_has(name, sequence, positio
     kind, body = event
     stamp = Stamp("instance", name, "1a", 77, context)
     event_id = stamp.name + b"%d" % sequence
-    data = encode_stamped(stamp, event_id, sequence, position, body)
+    data = STAMPED[type(body)](stamp, event_id, sequence, position, body)
     envelope = Envelope(
         event_id.decode(), kind, 77, "instance", name, "1a", sequence, position, context=context
     )
@@ -144,4 +144,4 @@ def test_long_fields_and_lists_are_encoded_like_short_ones(size):
     assert data[HEADER_BYTES:] == out.getvalue()
     assert decode(data) == (envelope, body)
     stamp = Stamp("instance", "a", "", 1, context)
-    assert encode_stamped(stamp, b"i" * size, -1, 0, body) == data
+    assert STAMPED[type(body)](stamp, b"i" * size, -1, 0, body) == data
