@@ -110,12 +110,12 @@ def _settle(call: Prepared, produce: Callable[[], Any]) -> CompleteActivity | Fa
     except ActivityError as error:
         return failure(context, error.code, str(error), error, retryable=error.retryable)
     except (Exception, SystemExit, asyncio.CancelledError) as error:
-        if context.cancelled.is_set() and isinstance(error, _STOPPED):
+        if context.is_cancelled and isinstance(error, _STOPPED):
             return None
         log.warning("an activity failed", activity=call.activity.name, exc_info=error)
         message = f"{type(error).__name__}: {error}"
         return failure(context, "ActivityExecution", message, error, retryable=True)
-    return None if context.cancelled.is_set() else _completion(call, value)
+    return None if context.is_cancelled else _completion(call, value)
 
 
 def _completion(call: Prepared, value: Any) -> CompleteActivity | FailActivity:

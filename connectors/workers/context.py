@@ -31,11 +31,20 @@ class ActivityContext:
         self.envelope = envelope
         self.worker = worker
         self.started_at = time.time_ns() // 1_000_000
-        self.cancelled = threading.Event()
-        """Set when the result is no longer wanted."""
         self.cancel_reason = ""
         self._report = report
         self._beat_at = 0.0
+
+    @cached_property
+    def cancelled(self) -> threading.Event:
+        """Set when the result is no longer wanted; made when first asked for, as it is dear."""
+        return threading.Event()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Tell whether the result is no longer wanted."""
+        event = self.__dict__.get("cancelled")
+        return event is not None and event.is_set()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -101,5 +110,5 @@ class ActivityContext:
 
     def check(self) -> None:
         """Raise `ActivityCancelledError` where the result is no longer wanted."""
-        if self.cancelled.is_set():
+        if self.is_cancelled:
             raise ActivityCancelledError(self.cancel_reason)

@@ -7,8 +7,9 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -16,7 +17,7 @@ from connectors.workers.attempt import Prepared, Task, prepare, run, run_async
 from connectors.workers.context import ActivityContext
 from connectors.workers.declare import Activity
 from connectors.workers.resources import close_resources
-from schemas.results import ReportActivityStarted
+from schemas.results import FailActivity, ReportActivityStarted
 
 _CANCELLED_KEPT = 10_000
 _CLOSE_SECONDS = 15.0
@@ -64,20 +65,25 @@ class Executor:
         self.held = 0
         """Tasks that were handed over and are not finished, but for those that only wait."""
 
-    def submit(self, task: Task, report: Report) -> None:
-        """Run a task as soon as there is room."""
-        context = ActivityContext(
-            task.envelope, task.body, self._worker, lambda body: report(task, body)
-        )
-        call = prepare(self._activities, context)
+    def submit(self, tasks: Iterable[Task], report: Report) -> None:
+        """Run tasks as soon as there is room; many at once cost the loop one wake-up."""
+        calls = [(task, self._prepare(task, report)) for task in tasks]
         with self._lock:
-            self.held += _places(call)
-        if not isinstance(call, Prepared):
-            self._end(task, None, call, 1)
-        elif call.activity.is_async:
-            self._loop.call_soon_threadsafe(self._take, task, call, report)
-        else:
-            self._threads.submit(self._run, task, call, report)
+            self.held += sum(_places(call) for _, call in calls)
+        for_loop: list[tuple[Task, Prepared]] = []
+        for task, call in calls:
+            if not isinstance(call, Prepared):
+                self._end(task, None, call, 1)
+            elif call.activity.is_async:
+                for_loop.append((task, call))
+            else:
+                self._threads.submit(self._run, task, call, report)
+        if for_loop:
+            self._loop.call_soon_threadsafe(self._take, for_loop, report)
+
+    def _prepare(self, task: Task, report: Report) -> Prepared | FailActivity:
+        context = ActivityContext(task.envelope, task.body, self._worker, partial(report, task))
+        return prepare(self._activities, context)
 
     def cancel(self, key: Key, reason: str) -> None:
         """Stop an attempt that runs, or keep one from beginning."""
@@ -154,11 +160,12 @@ class Executor:
         begun = self._begin(task, call, report)
         self._end(task, begun, None if begun is None else run(call), 1)
 
-    def _take(self, task: Task, call: Prepared, report: Report) -> None:
-        if call.activity.waits:
-            self._launch(task, call, report)
-            return
-        self._waiting.append((task, call))
+    def _take(self, calls: list[tuple[Task, Prepared]], report: Report) -> None:
+        for task, call in calls:
+            if call.activity.waits:
+                self._launch(task, call, report)
+            else:
+                self._waiting.append((task, call))
         self._next(report)
 
     def _next(self, report: Report) -> None:

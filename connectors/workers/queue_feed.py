@@ -27,6 +27,9 @@ _READ_MAX = 500
 _COMMIT_SECONDS = 1.0
 _BEATS_PER_TIMEOUT = 3
 _NOTHING = (0, "")
+_FULL_SLEEP = 0.002
+_PAUSE_AFTER = 0.25
+"""Seconds at the limit without reading; then the consumer pauses and polls on."""
 
 
 class QueueFeed:
@@ -43,6 +46,7 @@ class QueueFeed:
         self._marks: dict[int, Marks] = {}
         self._committed: dict[int, tuple[int, str]] = {}
         self._finished: deque[tuple[int, int]] = deque()
+        self._full_since = 0.0
         self._paused = False
         self._checked = time.monotonic()
         self.stopping = threading.Event()
@@ -93,11 +97,10 @@ class QueueFeed:
         self._drain()
 
     def _step(self) -> None:
-        records, reported = read(self._consumer, _READ_MAX, 0.002 if self._paused else 0.05)
-        for record in records:
-            self._one(record)
-        for one in reported:
-            log.warning("reading tasks", topic=self._topic, error=one.error.str())
+        if self._full_since and not self._paused:
+            time.sleep(_FULL_SLEEP)
+        else:
+            self._read(_FULL_SLEEP if self._paused else 0.05)
         self._settle()
         self._balance()
         now = time.monotonic()
@@ -106,10 +109,19 @@ class QueueFeed:
             self._look_after(now)
             self._commit(list(self._marks))
 
-    def _one(self, record: Consumed) -> None:
+    def _read(self, timeout: float) -> None:
+        records, reported = read(self._consumer, _READ_MAX, timeout)
+        tasks = [task for record in records if (task := self._task(record)) is not None]
+        if tasks:
+            self._executor.submit(tasks, self.report)
+        for one in reported:
+            log.warning("reading tasks", topic=self._topic, error=one.error.str())
+
+    def _task(self, record: Consumed) -> Task | None:
+        """Return what to run; None where it is finished, being run, or no task."""
         marks = self._marks.get(record.partition)
         if marks is None or not marks.begin(record.offset):
-            return
+            return None
         try:
             envelope, body = decode(record.value or b"")
             if not isinstance(body, ActivityTask):
@@ -124,21 +136,31 @@ class QueueFeed:
                 error=str(error),
             )
             marks.finish(record.offset)
-            return
-        task = Task(record.partition, record.offset, envelope, body, marks)
-        self._executor.submit(task, self.report)
+            return None
+        return Task(record.partition, record.offset, envelope, body, marks)
 
     def _balance(self) -> None:
-        """Pause at the limit, so that polling can go on: group membership needs it."""
+        """Read no more at the limit, and pause where that lasts: membership needs polls.
+
+        A pause throws away what librdkafka has fetched ahead: twice the work for short tasks.
+        """
         limit = self._settings.worker_prefetch
         far = any(marks.span >= SPAN_MAX for marks in self._marks.values())
-        held = self._executor.held
-        if not self._paused and (held >= limit or far):
-            self._paused = True
-            self._consumer.pause(self._places())
-        elif self._paused and held <= limit // 2 and not far:
-            self._paused = False
-            self._consumer.resume(self._places())
+        held, now = self._executor.held, time.monotonic()
+        if self._full_since:
+            if held <= limit // 2 and not far:
+                self._full_since = 0.0
+                self._pause(wanted=False)
+            elif now - self._full_since >= _PAUSE_AFTER:
+                self._pause(wanted=True)
+        elif held >= limit or far:
+            self._full_since = now
+
+    def _pause(self, *, wanted: bool) -> None:
+        if wanted == self._paused:
+            return
+        self._paused = wanted
+        (self._consumer.pause if wanted else self._consumer.resume)(self._places())
 
     def _places(self) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in self._marks]

@@ -94,7 +94,7 @@ def test_what_waits_when_its_partition_goes_to_another_worker_is_not_begun():
         {"work": activity_of(work, "work")}, 1, "w", lambda task, _: finished.append(task.offset)
     )
     for offset in range(3):
-        executor.submit(Task(0, offset, ENVELOPE, TASK, marks), lambda _task, _body: None)
+        executor.submit([Task(0, offset, ENVELOPE, TASK, marks)], lambda _task, _body: None)
     while executor.held:
         asyncio.run(asyncio.sleep(0.01))
     executor.close()

@@ -35,7 +35,7 @@ class Running:
 
     def submit(self, *tasks):
         for one in tasks:
-            self.executor.submit(one, lambda _task, _body: None)
+            self.executor.submit([one], lambda _task, _body: None)
 
 
 @pytest.fixture
