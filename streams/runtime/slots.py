@@ -14,6 +14,8 @@ from schemas.ids import store_key
 from streams.domain.protocol import Aggregate
 from streams.runtime.records import (
     EMPTY_BOOK,
+    RECENT_OF_FINISHED_MAX,
+    STATE_FORM,
     Book,
     StateRecord,
     UnknownFormError,
@@ -130,18 +132,17 @@ class Overlay:
     def _change(self, slot: Slot, now: int) -> Change:
         aggregate: Aggregate = slot.aggregate
         old_due, old_expires = slot.due, slot.expires
-        if slot.state is not None and aggregate.is_finished(slot.state):
-            slot.state = aggregate.remnant(slot.state)
-            slot.book = Book(slot.book.recent[-4:])
-            slot.due, slot.expires = 0, old_expires or now + self._window_ms
-        else:
-            stalled = slot.book.stalled or slot.state is None
-            slot.due = 0 if stalled else aggregate.next_due(slot.state, slot.book.beats)
-            slot.expires = 0
-        domain = b"" if slot.state is None else aggregate.encode(slot.state)
-        record = StateRecord(1, aggregate.form, domain, slot.book, slot.due, slot.expires)
-        value = encode_record(record)
-        return Change(slot.key, value, slot.due, slot.expires, old_due, old_expires)
+        state, book, due, expires = slot.state, slot.book, 0, 0
+        if state is not None and aggregate.is_finished(state):
+            state = slot.state = aggregate.remnant(state)
+            book = slot.book = Book(book.recent[-RECENT_OF_FINISHED_MAX:])
+            expires = old_expires or now + self._window_ms
+        elif state is not None and not book.stalled:
+            due = aggregate.next_due(state, book.beats)
+        slot.due, slot.expires = due, expires
+        domain = b"" if state is None else aggregate.encode(state)
+        record = StateRecord(STATE_FORM, aggregate.form, domain, book, due, expires)
+        return Change(slot.key, encode_record(record), due, expires, old_due, old_expires)
 
     def commit(self) -> None:
         """The transaction stands: the touched slots become the committed ones."""

@@ -136,7 +136,8 @@ class Program:
         """
         data = variables.get(self.reference) if self.reference else None
         if data and self.reference in self._numbers and data.lstrip(b"-").isdigit():
-            return canonical(float(int(data)))
+            # Up to fifteen digits a number is written out; beyond, as a power of ten.
+            return data + b".0" if len(data) < 16 else canonical(float(int(data)))
         return data
 
     def truth(self, variables: Variables, extra: Mapping[str, Any] | None = None) -> bool:

@@ -169,6 +169,9 @@ _NAMES = _Names()
 
 def object_bytes(members: dict[str, bytes]) -> bytes:
     """Return a canonical JSON object of members that are canonical JSON themselves."""
+    if len(members) == 1:
+        [(name, value)] = members.items()
+        return b"{" + _NAMES[name] + value + b"}"
     parts = [_NAMES[name] + members[name] for name in sorted(members)]
     return b"{" + b",".join(parts) + b"}"
 
