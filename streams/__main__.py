@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from streams.app import run_engine
+from streams.loop import run
 from streams.settings import EngineSettings
 
 if __name__ == "__main__":
-    asyncio.run(run_engine(EngineSettings()))
+    run(run_engine(EngineSettings()))

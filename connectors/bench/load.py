@@ -67,7 +67,7 @@ class Load:
                 "group.id": "tidemill-bench",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
-                "fetch.wait.max.ms": 10,
+                "fetch.wait.max.ms": 100,
                 "fetch.queue.backoff.ms": 2,
             }
         )

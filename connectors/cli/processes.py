@@ -23,6 +23,7 @@ from connectors.workers.errors import NoActivitiesError
 from connectors.workers.settings import WorkerSettings
 from connectors.workers.worker import Worker
 from streams.app import run_engine
+from streams.loop import run
 from streams.settings import EngineSettings
 from topics.bootstrap import connected
 from topics.settings import KafkaSettings
@@ -63,7 +64,7 @@ def engine(
     made = EngineSettings()
     more = {"accept_loss": [*made.accept_loss, *(accept_loss or [])]}
     with connected(made.model_copy(update=more), note) as settings:
-        asyncio.run(run_engine(settings))
+        run(run_engine(settings))
 
 
 def worker(

@@ -21,10 +21,13 @@ from streams.agents.fetch_sessions import FetchSessions
 from streams.runtime.engine import Chunk, Place
 
 CHUNK_RECORDS = 2_000
-_FETCH_WAIT_MS = int(__import__("os").environ.get("FW", "10"))
+_FETCH_WAIT_MS = 100
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
-_REST_SECONDS = 0.003
-"""Between two looks for records: each costs a fetch, whatever it brings."""
+_REST_SECONDS = 0.002
+_REST_PER_RECORD = 0.0005
+_REST_SECONDS_MAX = 0.01
+"""Between two looks for records, since each costs a fetch, whatever it brings: the more the
+last one has brought, the longer."""
 
 
 class CountingThread(driver.AIOKafkaConsumerThread):
@@ -94,7 +97,9 @@ class ChunkConsumer(driver.Consumer):
         if pause > 0:
             await asyncio.sleep(pause)
         records, _ = await self._wait_next_records(timeout)
-        self._rest_until = time.monotonic() + _REST_SECONDS
+        found = sum([len(fetched) for _seeks, fetched in records.values()]) if records else 0
+        rest = min(_REST_SECONDS_MAX, _REST_SECONDS + found * _REST_PER_RECORD)
+        self._rest_until = time.monotonic() + rest
         generation = self.app.consumer_generation_id
         if not records or self.should_stop or not self.flow_active:
             return

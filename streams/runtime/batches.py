@@ -16,6 +16,11 @@ _REQUEST_BYTES: Final = 16_000_000
 RECORD_BYTES_MAX: Final = 4 * 1024 * 1024
 _COMPRESS_FROM: Final = 4_096
 """Bytes of a batch below which compressing costs the broker more than it saves."""
+_FEW: Final = 100
+"""Records of a small batch, for which it pays to reckon what they take."""
+_BATCH_OVERHEAD: Final = 61
+_RECORD_OVERHEAD: Final = 30
+_HEADER_OVERHEAD: Final = 6
 _LZ4: Final = 3
 _SEQUENCES: Final = 0x7FFFFFFF
 Place = tuple[str, int]
@@ -84,7 +89,7 @@ def encode_batches(
     """Encode every group; `sequences`, the next number by partition, moves on."""
     now = time.time_ns() // 1_000_000
     for place, records in groups.items():
-        compress = sum([len(out.value or b"") for out in records]) >= _COMPRESS_FROM
+        room = _BATCH_BYTES if len(records) > _FEW else min(_BATCH_BYTES, _size(records))
         builder, count = None, 0
         for _topic, _partition, key, value, headers in records:
             if builder is not None:
@@ -94,7 +99,7 @@ def encode_batches(
                 yield Batch(place, count, bytes(builder.build()))
             sequence = sequences.get(place, 0) + count & _SEQUENCES
             sequences[place] = sequence
-            builder = _builder(stamp, sequence, compress=compress)
+            builder = _builder(stamp, sequence, room)
             builder.append(0, now, key, value, headers or [])
             count = 1
         if builder is not None:
@@ -102,15 +107,25 @@ def encode_batches(
             yield Batch(place, count, bytes(builder.build()))
 
 
-def _builder(stamp: Stamp, sequence: int, *, compress: bool) -> DefaultRecordBatchBuilder:
+def _size(records: list[Out]) -> int:
+    """Return what the records take at most: a builder sets aside all that it may use."""
+    total = _BATCH_OVERHEAD + _RECORD_OVERHEAD * len(records)
+    for _topic, _partition, key, value, headers in records:
+        total += len(key) + len(value or b"")
+        if headers:
+            total += sum([len(name) + len(text) + _HEADER_OVERHEAD for name, text in headers])
+    return total
+
+
+def _builder(stamp: Stamp, sequence: int, room: int) -> DefaultRecordBatchBuilder:
     return DefaultRecordBatchBuilder(
         magic=2,
-        compression_type=_LZ4 if compress else 0,
+        compression_type=_LZ4 if room >= _COMPRESS_FROM else 0,
         is_transactional=1,
         producer_id=stamp.producer_id,
         producer_epoch=stamp.epoch,
         base_sequence=sequence,
-        batch_size=_BATCH_BYTES,
+        batch_size=room,
     )
 
 
