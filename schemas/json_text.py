@@ -14,7 +14,8 @@ INT64_MAX = (1 << 63) - 1
 _LONG = re.compile(rb"[0-9]{19}")
 _LONG_TEXT = re.compile("[0-9]{19}")
 """What every integer outside int64 holds."""
-_encoder = msgspec.json.Encoder(order="sorted")
+_LONG_SIZE = 19
+_encode = msgspec.json.Encoder(order="sorted").encode
 _decode_any = msgspec.json.Decoder().decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -29,17 +30,18 @@ def parse(text: bytes | str) -> Any:
         value = _decode_any(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JsonError(f"not valid JSON: {error}") from error
-    return _checked(text, value)
+    return value if len(text) < _LONG_SIZE else _checked(text, value)
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
     """Parse a JSON object; `JsonError` for anything else."""
     try:
-        value = _decode_object(text)
+        value: dict[str, Any] = _decode_object(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JsonError(f"not a JSON object: {error}") from error
-    checked: dict[str, Any] = _checked(text, value)
-    return checked
+    if len(text) >= _LONG_SIZE:
+        _checked(text, value)
+    return value
 
 
 def _checked(text: bytes | str, value: Any) -> Any:
@@ -56,7 +58,7 @@ def _checked(text: bytes | str, value: Any) -> Any:
 def canonical(value: object) -> bytes:
     """Write a value as canonical JSON; `JsonError` where it cannot be."""
     try:
-        data = _encoder.encode(value)
+        data = _encode(value)
         if b"null" in data:  # What infinity and NaN would be written as, unasked.
             check_numbers(value)
         return data

@@ -126,11 +126,10 @@ def _metadata(given: bytes, ctx: Decision) -> bytes | Rejected:
 def too_large(variables: dict[str, bytes], ctx: Decision) -> Rejected | None:
     """Return the refusal of variables above their limits, or None."""
     limits = ctx.limits
-    total = sum(map(len, variables)) + sum(map(len, variables.values()))
-    if total <= limits.variable and total <= limits.state:
-        return None
+    total = 0
     for name, value in variables.items():
         size = len(value)
+        total += size + len(name)
         if size > limits.variable:
             return Rejected(
                 "limit_exceeded",
