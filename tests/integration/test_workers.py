@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from connectors.workers import ActivityCancelledError, ActivityContext
 from schemas.json_text import parse
+from streams.testing.processes import until
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(180)]
 
@@ -245,3 +246,22 @@ def passed(settings, names):
     committed = consumer.committed(places, timeout=30)
     consumer.close()
     return any(place.offset > 0 for place in committed)
+
+
+def test_a_worker_at_its_limit_pauses_and_goes_on_when_there_is_room(start_worker, run_job):
+    room, done = threading.Event(), Counter()
+
+    def work(ctx: ActivityContext):
+        assert room.wait(60)
+        done[ctx.instance_id] += 1
+
+    worker = start_worker({"work": work}, worker_prefetch=4, worker_concurrency=2)
+    names = [f"j-{number}" for number in range(20)]
+    jobs = run_job(names=names[:10])
+    (feed,) = worker._feeds
+    until(lambda: feed._paused)
+    jobs += run_job(names=names[10:])
+    room.set()
+    assert {job.kinds[-1] for job in jobs} == {"workflow.completed"}
+    assert done == dict.fromkeys(names, 1)
+    assert not feed._paused
