@@ -60,7 +60,8 @@ class QueueFeed:
                 # be acknowledged and lost: connectors/mqtt/sink.py says how.
                 "max.in.flight.requests.per.connection": 1,
                 "compression.type": "lz4",
-                "linger.ms": 1,
+                # Under load, what waits for the request under way is sent together.
+                "linger.ms": 0,
                 # A result waits for Kafka for as long as that takes.
                 "message.timeout.ms": 0,
                 "message.max.bytes": 4 * 1024 * 1024,
