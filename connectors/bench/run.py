@@ -19,7 +19,7 @@ from topics.settings import KafkaSettings
 
 Figures = dict[str, float]
 Progress = Callable[[str], None]
-_WARM_SECONDS = 8.0
+_WARM_SECONDS = 12.0
 _CATCH_UP_SECONDS = 600.0
 
 
@@ -37,7 +37,7 @@ def _narrow(_made: Setting, load: Load, seconds: float) -> Figures:
 
 
 def _ten(_made: Setting, load: Load, seconds: float) -> Figures:
-    return {"ten_activities_per_s": load.closed_loop("bench-ten", 1_024, seconds).per_second}
+    return {"ten_activities_per_s": load.closed_loop("bench-ten", 4_096, seconds).per_second}
 
 
 def _latency(_made: Setting, load: Load, seconds: float) -> Figures:

@@ -3,10 +3,14 @@
 Without a session every fetch names each partition and every answer comes back with each of
 them: for 32 partitions more work, in the engine and in the broker, than the records that it
 is about. With one, a fetch names what has moved since the last and is told what is new.
+
+Between two fetches of a broker lies a rest, since each costs much the same whatever it brings:
+the more the last one has brought, the longer.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from io import BytesIO
 from typing import Any, Final, NamedTuple
@@ -18,6 +22,10 @@ _FETCH: Final = 1
 _EPOCH_MAX: Final = 0x7FFFFFFF
 _CONSUMER: Final = -1
 _UNKNOWN: Final = -1
+_REST_SECONDS: Final = 0.001
+_REST_PER_BYTE: Final = 1e-6
+_REST_SECONDS_MAX: Final = 0.01
+_LOOK_SECONDS: Final = 0.25
 
 
 class _Answer(NamedTuple):
@@ -38,6 +46,7 @@ class Session:
         """Offsets that the broker knows."""
         self.asked = False
         """True while a request has no answer: what the broker knows is then in doubt."""
+        self.rest_until = 0.0
 
     def forget(self) -> None:
         """Let the next fetch begin a session of its own."""
@@ -85,6 +94,10 @@ class Session:
             self.epoch = self.epoch + 1 if self.epoch < _EPOCH_MAX else 1
         else:  # The broker has no room for sessions.
             self.forget()
+        size = sum([len(part[-1] or b"") for _topic, parts in response.topics for part in parts])
+        if size:
+            rest = min(_REST_SECONDS_MAX, _REST_SECONDS + size * _REST_PER_BYTE)
+            self.rest_until = time.monotonic() + rest
         return _Answer(response.API_VERSION, response.topics)
 
 
@@ -136,9 +149,22 @@ class FetchSessions:
         """Stand between the fetcher's choice of partitions and its requests."""
         self._actions = fetcher._get_actions_per_node
         self.sessions: dict[int, Session] = defaultdict(Session)
+        self._look_at = 0.0
+        """When to ask next who leads the partitions that nobody seems to lead."""
         fetcher._get_actions_per_node = self._get_actions
 
     def _get_actions(self, assignment: Any) -> tuple[Any, ...]:
-        requests, *others = self._actions(assignment)
-        found = [(node, SessionRequest(self.sessions[node], one)) for node, one in requests]
-        return (found, *others)
+        requests, resets, timeout, unknown, resumed = self._actions(assignment)
+        now, found = time.monotonic(), []
+        if unknown and now < self._look_at:
+            # aiokafka would ask again at once, for as long as no broker answers.
+            unknown, timeout = False, min(timeout, self._look_at - now)
+        elif unknown:
+            self._look_at = now + _LOOK_SECONDS
+        for node, request in requests:
+            session = self.sessions[node]
+            if session.rest_until > now:
+                timeout = min(timeout, session.rest_until - now)
+            else:
+                found.append((node, SessionRequest(session, request)))
+        return found, resets, timeout, unknown, resumed

@@ -8,8 +8,6 @@ contract test holds the methods overridden here against the installed version.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -23,11 +21,6 @@ from streams.runtime.engine import Chunk, Place
 CHUNK_RECORDS = 2_000
 _FETCH_WAIT_MS = 100
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
-_REST_SECONDS = 0.002
-_REST_PER_RECORD = 0.0005
-_REST_SECONDS_MAX = 0.01
-"""Between two looks for records, since each costs a fetch, whatever it brings: the more the
-last one has brought, the longer."""
 
 
 class CountingThread(driver.AIOKafkaConsumerThread):
@@ -83,7 +76,6 @@ class ChunkConsumer(driver.Consumer):
 
     app: Any
     _thread: Any
-    _rest_until = 0.0
 
     def _new_consumer_thread(self) -> CountingThread:
         return CountingThread(self, loop=self.loop, beacon=self.beacon)
@@ -93,13 +85,7 @@ class ChunkConsumer(driver.Consumer):
         timeout: float,  # noqa: ASYNC109 - Faust's signature
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield what was fetched, a chunk of one partition at a time."""
-        pause = self._rest_until - time.monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
         records, _ = await self._wait_next_records(timeout)
-        found = sum([len(fetched) for _seeks, fetched in records.values()]) if records else 0
-        rest = min(_REST_SECONDS_MAX, _REST_SECONDS + found * _REST_PER_RECORD)
-        self._rest_until = time.monotonic() + rest
         generation = self.app.consumer_generation_id
         if not records or self.should_stop or not self.flow_active:
             return
