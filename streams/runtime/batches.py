@@ -21,7 +21,8 @@ _FEW: Final = 100
 _BATCH_OVERHEAD: Final = 61
 _RECORD_OVERHEAD: Final = 30
 _HEADER_OVERHEAD: Final = 6
-_LZ4: Final = 3
+_SNAPPY: Final = 2
+"""A tenth of the time of aiokafka's lz4, which uses its strongest level, and nearly as small."""
 _SEQUENCES: Final = 0x7FFFFFFF
 Place = tuple[str, int]
 """Full topic name and partition."""
@@ -120,7 +121,7 @@ def _size(records: list[Out]) -> int:
 def _builder(stamp: Stamp, sequence: int, room: int) -> DefaultRecordBatchBuilder:
     return DefaultRecordBatchBuilder(
         magic=2,
-        compression_type=_LZ4 if room >= _COMPRESS_FROM else 0,
+        compression_type=_SNAPPY if room >= _COMPRESS_FROM else 0,
         is_transactional=1,
         producer_id=stamp.producer_id,
         producer_epoch=stamp.epoch,
