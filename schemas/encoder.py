@@ -15,6 +15,7 @@ import msgspec
 
 from schemas.envelope import Context, Envelope
 from schemas.events import Moves
+from schemas.memo import Memo
 
 
 def _digits(number: int) -> bytes:
@@ -49,20 +50,8 @@ def varint(number: int) -> bytes:
 SMALL = tuple(varint(number) for number in range(8192))
 
 
-class _Longs(dict[int, bytes]):
-    """Encoded integers, small ones and those that recur; forgets all when it is full.
-
-    Times recur in all that a batch writes, so that a look-up spares most of their encoding.
-    """
-
-    def __missing__(self, number: int) -> bytes:
-        if len(self) >= 16384:
-            self.clear()
-        data = self[number] = varint(number)
-        return data
-
-
-LONGS = _Longs()
+LONGS = Memo(varint, 16384)
+"""Encoded integers: times recur in all that a batch writes."""
 
 
 def string_bytes(text: str) -> bytes:
@@ -113,31 +102,14 @@ def known_strings(values: list[str]) -> bytes:
     return LONGS[len(values)] + b"".join([KNOWN[value] for value in values]) + b"\0"
 
 
-class _Lists(dict[tuple[str, ...], bytes]):
-    """Encoded short lists of strings; forgets all when it is full."""
-
-    def __missing__(self, values: tuple[str, ...]) -> bytes:
-        if len(self) >= 4096:
-            self.clear()
-        strings = b"".join([KNOWN[value] for value in values])
-        data = self[values] = SMALL[len(values)] + strings + b"\0"
-        return data
+def _list_bytes(values: tuple[str, ...]) -> bytes:
+    strings = b"".join([KNOWN[value] for value in values])
+    return SMALL[len(values)] + strings + b"\0"
 
 
-_LISTS = _Lists()
-
-
-class _Known(dict[str, bytes]):
-    """Encoded strings of few values, such as type names; forgets all when it is full."""
-
-    def __missing__(self, text: str) -> bytes:
-        if len(self) >= 4096:
-            self.clear()
-        data = self[text] = string_bytes(text)
-        return data
-
-
-KNOWN = _Known()
+_LISTS = Memo(_list_bytes, 4096)
+KNOWN = Memo(string_bytes, 4096)
+"""Encoded strings of few values, such as type names."""
 _FEW_VALUES = frozenset(
     [
         "type",

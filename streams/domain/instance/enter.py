@@ -8,6 +8,7 @@ from schemas.commands import StartChild
 from schemas.events import ActivityScheduled, CallStarted, ErrorOccurred, TimerScheduled
 from schemas.ids import ID_LENGTH_MAX, child_id
 from schemas.json_text import JsonError, canonical
+from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.expressions.moments import date_ms, duration_ms
@@ -154,17 +155,11 @@ def _readable(work: Work, kind: Activity) -> bytes:
     return object_bytes({name: variables[name] for name in kind.reads if name in variables})
 
 
-class _Names(dict[str, bytes]):
-    """JSON member names with their colon; forgets all when it is full."""
-
-    def __missing__(self, name: str) -> bytes:
-        if len(self) >= 4096:
-            self.clear()
-        data = self[name] = canonical(name) + b":"
-        return data
+def _member_name(name: str) -> bytes:
+    return canonical(name) + b":"
 
 
-_NAMES = _Names()
+_NAMES = Memo(_member_name, 4096)
 
 
 def object_bytes(members: dict[str, bytes]) -> bytes:

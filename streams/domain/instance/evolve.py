@@ -177,12 +177,8 @@ def _scheduled(state: InstanceState, event: e.ActivityScheduled, at: EventPlace)
     )
     activities = state.activities.copy()
     activities[event.activity] = opened
-    tokens = state.tokens.copy()
-    tokens[event.token] = event.activity_id
-    following = max(state.next_token, event.token + 1)
-    return replace(
-        state, sequence=at.sequence, activities=activities, tokens=tokens, next_token=following
-    )
+    place = _placed(state, event.token, event.activity_id)
+    return replace(state, sequence=at.sequence, activities=activities, **place)
 
 
 def _activity_started(
