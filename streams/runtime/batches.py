@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -59,8 +59,8 @@ def sizes_needed(records: Iterable[Out]) -> dict[str, int]:
     return found
 
 
-def by_place(records: Iterable[Out], partitions: Callable[[str], int]) -> dict[Place, list[Out]]:
-    """Group records by where they go; `partitions` returns the size of a topic.
+def by_place(records: Iterable[Out], sizes: Mapping[str, int]) -> dict[Place, list[Out]]:
+    """Group records by where they go; `sizes` tells how many partitions a topic has.
 
     Raises:
         RecordTooLargeError: one is larger than any topic allows.
@@ -69,7 +69,7 @@ def by_place(records: Iterable[Out], partitions: Callable[[str], int]) -> dict[P
     for out in records:
         partition = out.partition
         if partition < 0:
-            partition = partition_of(out.key, partitions(out.topic))
+            partition = partition_of(out.key, sizes[out.topic])
         if out.value is not None and len(out.value) > RECORD_BYTES_MAX:
             raise RecordTooLargeError(
                 f"a record of {len(out.value)} bytes for {out.topic} is larger than "

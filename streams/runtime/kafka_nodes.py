@@ -6,7 +6,6 @@ again, is decided here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -99,11 +98,3 @@ class Nodes:
         """Return the cluster's `transaction.version`; raises one of `Unreachable`."""
         node = self._client.get_random_node()
         return transaction_version(await self.send(node, features()))
-
-
-async def pause(seconds: float, deadline: float) -> bool:
-    """Wait a little; False where the deadline has passed instead."""
-    if asyncio.get_running_loop().time() + seconds > deadline:
-        return False
-    await asyncio.sleep(seconds)
-    return True

@@ -10,6 +10,7 @@ what a failure leaves behind, is said at each step.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any, Final
 
 from streams.runtime.batches import (
@@ -30,7 +31,7 @@ from streams.runtime.kafka_errors import (
     RETRIABLE,
     describe,
 )
-from streams.runtime.kafka_nodes import Nodes, Unreachable, pause
+from streams.runtime.kafka_nodes import Nodes, Unreachable
 from streams.runtime.kafka_requests import (
     Classic,
     Dialect,
@@ -51,13 +52,8 @@ _COMMIT_SECONDS: Final = 30.0
 _ABORT_SECONDS: Final = 5.0
 
 
-class RefusedError(Exception):
-    """A broker will not have a batch, and will say so again."""
-
-    def __init__(self, reason: str, *, transport: bool) -> None:
-        """Take the reason, and whether it was the cluster rather than the data."""
-        super().__init__(reason)
-        self.transport = transport
+class RefusedError(LogError):
+    """A broker will not have a request, and will say so again."""
 
 
 class Transactions:
@@ -106,7 +102,7 @@ class Transactions:
             The offset after the last record, by partition.
 
         Raises:
-            AbortedError: nothing was written; `init` must be called where the abort failed.
+            AbortedError: a broker has refused; nothing was written.
             FencedError: another producer has this name, or the outcome is unknown.
         """
         if self._stamp is None:
@@ -116,17 +112,16 @@ class Transactions:
             offsets = await self._store(self._stamp, records, deadline)
         except RefusedError as refusal:
             await self.abort()
-            raise AbortedError(str(refusal), transport=refusal.transport) from refusal
+            raise AbortedError(str(refusal), transport=False) from refusal
         await self._end(commit=True)
         return offsets
 
     async def _store(self, stamp: Stamp, records: list[Out], deadline: float) -> dict[Place, int]:
-        nodes = self._nodes
-        await self._learn(sizes_needed(records), deadline)
+        sizes = await self._learn(sizes_needed(records), deadline)
         try:
-            groups = by_place(records, nodes.partitions)
+            groups = by_place(records, sizes)
         except RecordTooLargeError as error:
-            raise RefusedError(str(error), transport=False) from error
+            raise RefusedError(str(error)) from error
         rounds = in_rounds(encode_batches(groups, stamp, self._sequences))
         self.open = True
         assert self._dialect is not None
@@ -137,16 +132,20 @@ class Transactions:
             await self._produce(self._dialect, batches, offsets, deadline)
         return offsets
 
-    async def _learn(self, sizes: dict[str, int], deadline: float) -> None:
-        """Know all topics, with so many partitions."""
+    async def _learn(self, needed: dict[str, int], deadline: float) -> dict[str, int]:
+        """Return how many partitions each topic has, so many at least."""
         nodes = self._nodes
         missing_until = min(deadline, asyncio.get_running_loop().time() + _MISSING_SECONDS)
-        await nodes.learn(sizes)
-        while missing := [t for t, size in sizes.items() if nodes.partitions(t) < size]:
-            if not await pause(_RETRY_SECONDS, missing_until):
-                topic, size = missing[0], sizes[missing[0]]
+        await nodes.learn(needed)
+        while True:
+            sizes = {topic: nodes.partitions(topic) for topic in needed}
+            missing = [topic for topic, size in needed.items() if sizes[topic] < size]
+            if not missing:
+                return sizes
+            if not await _pause(_RETRY_SECONDS, missing_until):
+                topic, size = missing[0], needed[missing[0]]
                 what = f"partition {size - 1} of topic" if size > 1 else "topic"
-                raise RefusedError(f"there is no {what} {topic}", transport=False)
+                raise RefusedError(f"there is no {what} {topic}")
             await nodes.refresh()
 
     async def _add(self, stamp: Stamp, groups: dict[Place, Any], deadline: float) -> None:
@@ -166,11 +165,11 @@ class Transactions:
             codes = await self._send(dialect, pending, offsets)
             if not pending:
                 return
-            reason = _worst(codes)
+            reason = _worst(codes.values())
             if reason in MISSING and asyncio.get_running_loop().time() > missing_until:
-                raise RefusedError(describe(reason, codes), transport=False)
+                raise RefusedError(describe(reason, codes))
             busy = all(code in BUSY for code in codes.values())
-            if not await pause(_BUSY_SECONDS if busy else _RETRY_SECONDS, deadline):
+            if not await _pause(_BUSY_SECONDS if busy else _RETRY_SECONDS, deadline):
                 # Whether the broker has stored them is not known: only a new epoch is safe.
                 raise FencedError(f"batches could not be stored: {describe(reason, codes)}")
             if not busy:
@@ -200,7 +199,7 @@ class Transactions:
             elif code in FENCED:
                 raise FencedError(describe(code, {place: code}))
             elif code not in RETRIABLE:
-                raise RefusedError(describe(code, {place: code}), transport=False)
+                raise RefusedError(describe(code, {place: code}))
             else:
                 codes[place] = code
         return codes
@@ -286,21 +285,29 @@ class Transactions:
                 if code in FENCED:
                     raise FencedError(f"ownership is lost: {reason}")
                 if code not in RETRIABLE:
-                    raise RefusedError(reason, transport=False)
+                    raise RefusedError(reason)
             if code not in BUSY:
                 self._nodes.forget_coordinator()
-            if not await pause(_BUSY_SECONDS if code in BUSY else _RETRY_SECONDS, deadline):
+            if not await _pause(_BUSY_SECONDS if code in BUSY else _RETRY_SECONDS, deadline):
                 raise FencedError(f"the coordinator of {self._name} has no answer: {reason}")
 
 
 def _code(response: Any) -> int:
-    """Return the error code of a coordinator's response; of several the first."""
+    """Return the error code of a coordinator's response; of several the worst."""
     if hasattr(response, "error_code"):
         return int(response.error_code)
     found = [code for _topic, codes in response.errors for _partition, code in codes if code]
-    return _worst(dict(enumerate(found))) if found else 0
+    return _worst(found) if found else 0
 
 
-def _worst(codes: dict[Any, int]) -> int:
+def _worst(codes: Collection[int]) -> int:
     """Return the code that decides: one that waiting does not help comes first."""
-    return max(codes.values(), key=lambda code: (code not in RETRIABLE, code in MISSING))
+    return max(codes, key=lambda code: (code not in RETRIABLE, code in MISSING))
+
+
+async def _pause(seconds: float, deadline: float) -> bool:
+    """Wait a little; False where the deadline has passed instead."""
+    if asyncio.get_running_loop().time() + seconds > deadline:
+        return False
+    await asyncio.sleep(seconds)
+    return True

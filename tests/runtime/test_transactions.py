@@ -151,7 +151,7 @@ async def test_a_key_goes_where_every_client_puts_it(kafka, names, begin, dialec
 
 
 def test_sequence_numbers_go_round_after_the_greatest():
-    groups = by_place([Out("t", 0, b"k", b"v")] * 3, lambda _: 1)
+    groups = by_place([Out("t", 0, b"k", b"v")] * 3, {"t": 1})
     sequences = {("t", 0): 0x7FFFFFFE}
     list(encode_batches(groups, Stamp(1, 0), sequences))
     assert sequences == {("t", 0): 1}
