@@ -45,7 +45,7 @@ class CountingThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer, and let it fetch in sessions."""
         await super().on_start()
-        self.fetch_sessions = FetchSessions(self._ensure_consumer()._fetcher)
+        FetchSessions(self._ensure_consumer()._fetcher)
 
     async def _fetch_records(self, *arguments: Any, **options: Any) -> Any:
         records = await super()._fetch_records(*arguments, **options)

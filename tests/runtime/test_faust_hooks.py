@@ -1,8 +1,8 @@
 """What the engine takes from Faust's and aiokafka's insides, held against what is installed.
 
 An upgrade that changes one of these places fails here, before it loses a record: read the new
-source against `streams/agents/transport.py` and `streams/app.py`, then set the new fingerprint
-(`python tests/runtime/test_faust_hooks.py` prints them).
+source against `streams/agents`, `streams/app.py` and `streams/runtime/kafka_nodes.py`, then set
+the new fingerprint (`python tests/runtime/test_faust_hooks.py` prints them).
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import aiokafka
 import faust
 import pytest
+from aiokafka import client, conn
 from aiokafka.consumer import fetcher, group_coordinator
 from faust.app import base as app_base
 from faust.tables import recovery
@@ -35,6 +36,8 @@ OVERRIDDEN = {
     "AIOKafkaConsumerThread._create_worker_consumer": (
         driver.AIOKafkaConsumerThread._create_worker_consumer
     ),
+    "AIOKafkaConsumerThread.on_start": driver.AIOKafkaConsumerThread.on_start,
+    "Fetcher._get_actions_per_node": fetcher.Fetcher._get_actions_per_node,
     "AIOKafkaConsumerThread._fetch_records": driver.AIOKafkaConsumerThread._fetch_records,
     "App._new_transport": app_base.App._new_transport,
 }
@@ -52,6 +55,11 @@ USED = {
     "AIOKafkaConsumer.start": aiokafka.AIOKafkaConsumer.start,
     "Fetcher.fetched_records": fetcher.Fetcher.fetched_records,
     "AIOKafkaConsumer.stop": aiokafka.AIOKafkaConsumer.stop,
+    "Fetcher._fetch_requests_routine": fetcher.Fetcher._fetch_requests_routine,
+    "Fetcher._proc_fetch_request": fetcher.Fetcher._proc_fetch_request,
+    "AIOKafkaClient.send": client.AIOKafkaClient.send,
+    "AIOKafkaConnection.send": conn.AIOKafkaConnection.send,
+    "AIOKafkaConnection._handle_frame": conn.AIOKafkaConnection._handle_frame,
     "GroupCoordinator.close": group_coordinator.GroupCoordinator.close,
     "GroupCoordinator._maybe_leave_group": (group_coordinator.GroupCoordinator._maybe_leave_group),
 }
@@ -61,6 +69,8 @@ FINGERPRINTS = {
     "Consumer.perform_seek": "3abec3df46b4",
     "Consumer.seek": "d418f1d072e9",
     "AIOKafkaConsumerThread._create_worker_consumer": "9246a21942b3",
+    "AIOKafkaConsumerThread.on_start": "5550ff514f9b",
+    "Fetcher._get_actions_per_node": "4d4471a80d3b",
     "AIOKafkaConsumerThread._fetch_records": "8e15801cd1ae",
     "App._new_transport": "bcd71ef2af8c",
     "Consumer._wait_next_records": "62b6a4fb3f1c",
@@ -76,6 +86,11 @@ FINGERPRINTS = {
     "AIOKafkaConsumer.start": "29e48f52197b",
     "Fetcher.fetched_records": "377ee3925c9f",
     "AIOKafkaConsumer.stop": "943e5035e1b1",
+    "Fetcher._fetch_requests_routine": "e861223b73dd",
+    "Fetcher._proc_fetch_request": "120083e326eb",
+    "AIOKafkaClient.send": "c2f3bfe3c12f",
+    "AIOKafkaConnection.send": "e8294959412a",
+    "AIOKafkaConnection._handle_frame": "ca96f72ebc40",
     "GroupCoordinator.close": "8dcb7ee2a251",
     "GroupCoordinator._maybe_leave_group": "9b75c3fa6001",
 }
