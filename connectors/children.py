@@ -55,7 +55,7 @@ class Children:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
             )
         finally:
             if out is not None:
@@ -100,7 +100,7 @@ def environment_of(**settings: str) -> dict[str, str]:
     return dict(os.environ) | settings
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let Linux end the process when the thread that started it is gone, even by kill -9."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+from connectors.children import end_with_parent
 from connectors.client.client import Client
 from schemas.commands import RunInstance
 from schemas.partition import partition_of
@@ -58,6 +59,7 @@ class Setting:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call
             )
         self._children.append(child)
         return child

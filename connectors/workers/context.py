@@ -31,19 +31,21 @@ class ActivityContext:
         self.envelope = envelope
         self.worker = worker
         self.started_at = time.time_ns() // 1_000_000
+        self._event: dict[str, threading.Event] = {}
         self.cancel_reason = ""
         self._report = report
         self._beat_at = 0.0
 
-    @cached_property
+    @property
     def cancelled(self) -> threading.Event:
         """Set when the result is no longer wanted; made when first asked for, as it is dear."""
-        return threading.Event()
+        # One step: the activity's thread and the one that cancels must be given the same.
+        return self._event.setdefault("cancelled", threading.Event())
 
     @property
     def is_cancelled(self) -> bool:
         """Tell whether the result is no longer wanted."""
-        event = self.__dict__.get("cancelled")
+        event = self._event.get("cancelled")
         return event is not None and event.is_set()
 
     @property
