@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import gc
 import os
 import signal
 import sys
@@ -43,6 +42,7 @@ from streams.runtime.shard import Shard, ShardOptions
 from streams.runtime.store import Memory, Store
 from streams.runtime.view import CommittedStates
 from streams.settings import EngineSettings
+from topics.collector import spare_the_collector
 from topics.names import Names
 
 log = structlog.get_logger(__name__)
@@ -250,13 +250,6 @@ def lock_stores(settings: EngineSettings) -> IO[str]:
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
-
-
-def spare_the_collector() -> None:
-    """Let Python look for cycles seldom: per record none are made, and each look is a pause."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
 
 
 async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None) -> None:

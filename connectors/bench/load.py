@@ -44,8 +44,8 @@ class Measured(NamedTuple):
 class Load:
     """One producer of commands and one reader of all events."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        """Connect; events are read from now on."""
+    def __init__(self, settings: KafkaSettings, linger_ms: float = 5) -> None:
+        """Connect; events are read from now on. Kafka's clients linger for 5 ms by default."""
         names = Names(settings.topic_prefix)
         self._topic = names.commands
         self._run = uuid.uuid4().hex[:8]
@@ -57,7 +57,7 @@ class Load:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
-                "linger.ms": 1,
+                "linger.ms": linger_ms,
                 "queue.buffering.max.messages": 1_000_000,
             }
         )
@@ -100,22 +100,45 @@ class Load:
         )
 
     def closed_loop(self, definition: str, in_flight: int, seconds: float) -> Measured:
-        """Keep so many under way for so long, after a tenth of that to warm up."""
-        end = time.perf_counter() + seconds * 1.1
-        warm = end - seconds
+        """Keep so many under way for so long, after a tenth of that to warm up.
+
+        Completions come in waves of `in_flight`: what is measured begins and ends with one,
+        and so holds no part of a wave too much or too little.
+
+        Raises:
+            TimeoutError: nothing was heard for a minute.
+        """
         self._reset()
-        warmed = 0
-        while (now := time.perf_counter()) < end:
-            if not warmed and now >= warm:
-                warmed = max(1, len(self._latencies))
-                warm = now
+        warmed, begun = self._generations(definition, in_flight, 0, seconds / 10)
+        count, end = self._generations(definition, in_flight, warmed, seconds)
+        found = self._latencies[warmed:count]
+        self.finish()
+        return Measured(len(found), end - begun, sorted(found), self._gap)
+
+    def _generations(
+        self, definition: str, in_flight: int, done: int, seconds: float
+    ) -> tuple[int, float]:
+        """Go on so long, and until a whole number of generations beyond `done` has completed."""
+        begun = heard = time.perf_counter()
+        target = done + in_flight
+        while True:
             while len(self._begun) < in_flight:
                 self.start(definition)
+            seen = len(self._latencies)
             self._take(0.005)
-        elapsed = time.perf_counter() - warm
-        count = len(self._latencies) - warmed
-        self.finish()
-        return Measured(count, elapsed, sorted(self._latencies[warmed:]), self._gap)
+            now, count = time.perf_counter(), len(self._latencies)
+            if count != seen:
+                heard = now
+            self._check_heard(heard)
+            if count >= target:
+                if now >= begun + seconds:
+                    return count, now
+                target += in_flight * (1 + (count - target) // in_flight)
+
+    def _check_heard(self, heard: float) -> None:
+        if time.perf_counter() - heard > _SILENCE_SECONDS:
+            left = len(self._begun)
+            raise TimeoutError(f"{left} instances do not complete: see the engine's log")
 
     def at_rate(self, definition: str, per_second: float, seconds: float) -> Measured:
         """Start at a fixed rate, whatever comes back."""
@@ -141,8 +164,7 @@ class Load:
             self._take(0.05)
             if len(self._begun) != left:
                 heard, left = time.perf_counter(), len(self._begun)
-            if time.perf_counter() - heard > _SILENCE_SECONDS:
-                raise TimeoutError(f"{left} instances do not complete: see the engine's log")
+            self._check_heard(heard)
 
     def _reset(self) -> None:
         self._latencies = []

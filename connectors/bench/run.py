@@ -40,8 +40,10 @@ def _ten(_made: Setting, load: Load, seconds: float) -> Figures:
     return {"ten_activities_per_s": load.closed_loop("bench-ten", 4_096, seconds).per_second}
 
 
-def _latency(_made: Setting, load: Load, seconds: float) -> Figures:
+def _latency(made: Setting, _load: Load, seconds: float) -> Figures:
+    load = Load(made.settings, linger_ms=1)
     found = load.at_rate("bench-one", 50, seconds)
+    load.close()
     return {"latency_p50_ms": found.percentile(0.5), "latency_p99_ms": found.percentile(0.99)}
 
 

@@ -26,6 +26,7 @@ from streams.app import run_engine
 from streams.loop import run
 from streams.settings import EngineSettings
 from topics.bootstrap import connected
+from topics.collector import spare_the_collector
 from topics.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ def worker(
         made = Worker(settings, found)
         for one in found:
             note(f"{one.name} on queue {one.queue}")
+        spare_the_collector()
         made.run(stop)
 
 

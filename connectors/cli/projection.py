@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from projections.projector import Projector
 from projections.reader import Reader
 from projections.settings import ProjectionSettings
 from topics.bootstrap import connected
+from topics.collector import spare_the_collector
 
 app = typer.Typer(
     name="projection", help="See how far the views are; build them anew.", no_args_is_help=True
@@ -59,9 +59,7 @@ def project() -> None:
     per database; where Kafka or the database is away, it waits.
     """
     with _projector(stop_on_signals()) as projector:
-        gc.collect()
-        gc.freeze()  # Modules stay: walking through them is a pause of some 100 ms each time.
-        gc.set_threshold(100_000, 20, 100)
+        spare_the_collector()
         projector.run()
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import msgspec
+import uvloop
 
 from connectors.workers.attempt import Prepared, Task, prepare, run, run_async
 from connectors.workers.context import ActivityContext
@@ -52,7 +53,7 @@ class Executor:
         self._worker = worker
         self._finish = finish
         self._threads = ThreadPoolExecutor(concurrency, "activity")
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._thread.start()
         self._waiting: deque[tuple[Task, Prepared]] = deque()

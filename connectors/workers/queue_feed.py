@@ -60,8 +60,9 @@ class QueueFeed:
                 # be acknowledged and lost: connectors/mqtt/sink.py says how.
                 "max.in.flight.requests.per.connection": 1,
                 "compression.type": "lz4",
-                # Under load, what waits for the request under way is sent together.
-                "linger.ms": 0,
+                # Less than a chunk of tasks takes: its first result does not go alone. Under
+                # load, what waits for the request under way is sent together.
+                "linger.ms": 0.5,
                 # A result waits for Kafka for as long as that takes.
                 "message.timeout.ms": 0,
                 "message.max.bytes": 4 * 1024 * 1024,

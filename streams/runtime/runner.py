@@ -18,15 +18,16 @@ log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.25
 _REOPEN_SECONDS = 1.0
 _QUIESCE_SECONDS = 10.0
-_PAUSE_PER_RECORD = 0.001
+_PAUSE_PER_RECORD = 0.004
 
 
 class Pacing:
     """When to commit: an idle shard at once, a busy one after gathering more.
 
     At low concurrency the number of transactions is what costs, whatever they hold. The
-    pause grows with the batch before it: a batch of one or two records is followed at
-    once, as nothing tells that more will come; a fuller one shows that they do.
+    pause grows with the batch before it: a batch of one record is followed soon, as
+    nothing tells that more will come; a fuller one shows that they do. It grows steeply:
+    where small batches had short pauses, a busy broker would make batches smaller still.
     """
 
     def __init__(self, pause_ms: float, enough: int) -> None:
