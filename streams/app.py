@@ -322,12 +322,9 @@ async def _chores(parts: Parts) -> None:
         if time.monotonic() - committed_at < _COMMIT_SECONDS or not engine.ready:
             continue
         committed_at = time.monotonic()
-        prefix = parts.settings.topic_prefix
-        offsets = {TP(f"{prefix}{s}", p): offset for (s, p), offset in engine.positions().items()}
         consumer: Any = parts.faust.consumer
-        mine = consumer.assignment()
         with contextlib.suppress(Exception):  # Informational only: the position is in the log.
-            await consumer._commit({tp: o for tp, o in offsets.items() if tp in mine})
+            await consumer.tell(engine.positions())
 
 
 async def _retain(parts: Parts) -> None:

@@ -8,10 +8,12 @@ contract test holds the methods overridden here against the installed version.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -60,6 +62,18 @@ class CountingThread(driver.AIOKafkaConsumerThread):
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
             self.seek_counts[tp] += 1
+
+    async def tell(self, offsets: Mapping[TP, int]) -> None:
+        """Tell the group's coordinator the positions of what is owned, and that we live."""
+        await self.call_thread(self._tell, offsets)
+
+    async def _tell(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        mine, now = consumer.assignment(), str(time.time_ns() // 1_000_000)
+        places = {TopicPartition(*tp): OffsetAndMetadata(o, now) for tp, o in offsets.items()}
+        found = {place: offset for place, offset in places.items() if place in mine}
+        if found:
+            await consumer.commit(found)
 
     async def leave(self) -> None:
         """Leave the group for good, which aiokafka never does for a static member."""
@@ -122,6 +136,14 @@ class ChunkConsumer(driver.Consumer):
     async def leave(self) -> None:
         """Leave the group, so that others take the partitions at once; `stop` must follow."""
         await self._thread.leave()
+
+    async def tell(self, positions: Mapping[Place, int]) -> None:
+        """Tell Kafka the positions for the sake of lag tools, with the time as a heartbeat.
+
+        Raises:
+            KafkaError: it cannot be told now; nothing depends on it.
+        """
+        await self._thread.tell({self._tp(place): n for place, n in positions.items()})
 
     # The engine's Feed.
 

@@ -174,8 +174,9 @@ def test_a_killed_worker_s_activity_times_out_and_is_given_out_under_the_same_ke
     assert len({key for _, _, key in shop.journal("begin")}) == 1
 
 
-def test_a_detached_activity_of_a_killed_worker_is_given_out_by_its_heartbeats_alone(shop):
-    shop.publish("retry: {max_attempts: 5},")
+@pytest.mark.parametrize("retry", ["", "retry: {max_attempts: 5},"])
+def test_a_detached_activity_of_a_killed_worker_is_given_out_by_its_heartbeats_alone(shop, retry):
+    shop.publish(retry)
     long = {"detach_after": 0.5, "detached_heartbeat": 3.0}
     with shop.worker("first", **long) as first:
         shop.start("l-1", gate="gate")

@@ -266,7 +266,24 @@ def test_a_start_that_is_reported_again_counts_as_a_heartbeat():
 
 def test_a_worker_may_promise_a_heartbeat_that_the_definition_does_not_ask_for():
     spec = flow().given(RUN, ReportActivityStarted(2, 1, "w", heartbeat_ms=4_000))
-    timed_out(spec, NOW + 4_000, "heartbeat")
+    lost = timed_out(spec, NOW + 4_000, "worker of attempt 1 is lost")
+    assert lost.state.status == "Running"
+
+
+def test_an_activity_runs_again_as_often_as_its_worker_is_lost_whatever_its_retry_says():
+    spec = flow().given(RUN)
+    for attempt, wait in ((1, 1_000), (2, 2_000), (3, 4_000)):
+        spec = spec.given(ReportActivityStarted(2, attempt, "w", heartbeat_ms=9_000)).later(9_000)
+        spec = spec.given(FireTimer(spec.now))
+        assert spec.next_due() == spec.now + wait
+        spec = spec.later(wait).given(FireTimer(spec.now + wait))
+    spec.when(CompleteActivity(2, 4, b"{}")).then("activity.completed", "workflow.completed")
+
+
+def test_a_failure_of_an_activity_whose_worker_was_lost_still_fails_the_workflow():
+    spec = flow().given(RUN, ReportActivityStarted(2, 1, "w", heartbeat_ms=9_000)).later(9_000)
+    spec = spec.given(FireTimer(spec.now)).later(1_000).given(FireTimer(spec.now + 1_000))
+    spec.when(FailActivity(2, 2, "Boom")).then("activity.failed", "workflow.failed")
 
 
 def test_a_time_out_is_retried_as_a_failure_is():

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import Producer
@@ -50,6 +51,10 @@ def test_engines_are_shown_with_their_partitions_and_lag(environment, kafka, nam
         assert [m["engine"].split("-")[0] for m in found] == ["ann", "bob"]
         owned = [number for m in found for number in m["partitions"].split(", ")]
         assert sorted(owned) == ["0", "1", "2", "3"]
+        now = datetime.now(UTC)
+        for member in found:
+            age = now - datetime.fromisoformat(member["last_heartbeat"])
+            assert timedelta(seconds=-1) < age < timedelta(seconds=8)
         assert "ann" in cluster(environment)
         for engine in engines:
             assert engine.stop() == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.commands import CancelInstance, FailCall
 from schemas.events import ActivityFailed, Moves, WorkflowFailed
 from schemas.results import FailActivity
@@ -10,6 +12,9 @@ from streams.domain.instance.state import SUSPENDED, InstanceState, OpenActivity
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Retry
 from streams.domain.protocol import Decision, Outcome, Rejected
+
+_LOST: Final = Retry(initial_delay_ms=1_000, backoff_factor=2.0, max_delay_ms=300_000)
+"""When an attempt is run again whose worker is gone, however often that happens."""
 
 
 def decide_fail(command: FailActivity, state: InstanceState, ctx: Decision) -> Outcome:
@@ -46,14 +51,20 @@ def fail(
     worker: str = "",
     started_at: int = 0,
     details: bytes = b"null",
+    lost: bool = False,
 ) -> None:
-    """End an attempt with an error, and do what the node's retry says."""
+    """End an attempt with an error, and do what the node's retry says.
+
+    With `lost` it was not the activity that failed: it runs again, whatever the retry says.
+    """
     code, message = code[:NAME_MAX], shortened(message, work.ctx.limits.text)
-    retry = retry_of(work, activity)
+    retry = _retry(work, activity)
     retries = activity.attempt - 1
     now = work.ctx.now
     again_at = 0
-    if retryable and retries < retry.max_attempts:
+    if lost:
+        again_at = now + delay_ms(_LOST, retries)
+    elif retryable and retries < retry.max_attempts:
         again_at = now + delay_ms(retry, retries)
     moves = Moves() if again_at else Moves([activity.token])
     work.emit(
@@ -77,11 +88,16 @@ def fail(
         again(work, key, work.state.activities[key])
 
 
-def retry_of(work: Work, activity: OpenActivity) -> Retry:
-    """Return the node's retry, else the definition's."""
+def kind_of(work: Work, activity: OpenActivity) -> Activity:
+    """Return what the definition says of an activity."""
     kind = work.graph.nodes[activity.node].kind
     assert isinstance(kind, Activity)
-    return kind.retry if kind.retry is not None else work.graph.definition.retry
+    return kind
+
+
+def _retry(work: Work, activity: OpenActivity) -> Retry:
+    own = kind_of(work, activity).retry
+    return work.graph.definition.retry if own is None else own
 
 
 def delay_ms(retry: Retry, retries: int) -> int:

@@ -7,7 +7,7 @@ from schemas.events import Moves, NodeExecuted
 from streams.domain.instance.advance import leave
 from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import again
-from streams.domain.instance.fail_activity import fail
+from streams.domain.instance.fail_activity import fail, kind_of
 from streams.domain.instance.state import RUNNING, InstanceState
 from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
@@ -66,8 +66,12 @@ def _fire(work: Work, moment: Moment) -> None:
         return
     names = {START: "schedule-to-start", CLOSE: "start-to-close", BEAT: "heartbeat"}
     message = f"the {names[what]} time-out of attempt {activity.attempt} has passed"
+    # A heartbeat that the author did not ask for was the worker's own: the worker is gone.
+    lost = what == BEAT and not kind_of(work, activity).heartbeat_ms
+    if lost:
+        message = f"the worker of attempt {activity.attempt} is lost: it gives no sign of life"
     work.cancel_task(key, activity.attempt, message)
-    fail(work, key, activity, "Timeout", message, retryable=True)
+    fail(work, key, activity, "Timeout", message, retryable=True, lost=lost)
 
 
 def _fire_timer(work: Work, token: int, due: int) -> None:
