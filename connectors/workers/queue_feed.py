@@ -78,7 +78,7 @@ class QueueFeed:
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": int(settings.worker_session_timeout * 1000),
                 "heartbeat.interval.ms": int(settings.worker_session_timeout * 250),
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": 100,
                 "fetch.queue.backoff.ms": 5,
                 "queued.min.messages": 2_000,
             }
