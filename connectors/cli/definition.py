@@ -12,7 +12,8 @@ from connectors.cli.failures import FAILED, NotFoundError
 from connectors.cli.output import JsonOption, as_json, fault, rows, say
 from schemas.codec import decode
 from schemas.definitions import DefinitionRecord
-from streams.forms import Problem, examine
+from streams.domain.net.soundness import STATES_MAX
+from streams.forms import Problem, prove
 from streams.testing.audit import read_partition
 from topics.apply import admin_of
 from topics.cluster import present
@@ -21,18 +22,27 @@ from topics.names import Names
 app = typer.Typer(
     name="definition", help="Validate, publish and list workflows.", no_args_is_help=True
 )
+MaxStates = Annotated[
+    int, typer.Option(min=1, help="States to look at before soundness counts as unknown.")
+]
 Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files.", exists=True)]
 
 
 @app.command()
-def validate(files: Files, json: JsonOption = False) -> None:
-    """Check definitions without a broker; every problem with file, line and path."""
+def validate(files: Files, max_states: MaxStates = STATES_MAX, json: JsonOption = False) -> None:
+    """Check definitions without a broker: form, structure, and whether every run can end.
+
+    Every problem has file, line and path; what is not sound has a run that shows it.
+    """
     found: list[Problem] = []
     for file in files:
-        definition, problems = examine(file.read_text(encoding="utf-8"), str(file))
+        definition, problems, verdict = prove(
+            file.read_text(encoding="utf-8"), str(file), max_states
+        )
         found += problems
-        if not json and definition is not None and not problems:
-            say(f"{file}: {definition.id} {definition.version} is well formed")
+        if not json and definition is not None and verdict is not None and verdict.sound:
+            text = f"{definition.id} {definition.version} is well formed and sound"
+            say(f"{file}: {text} ({verdict.states:,} states)")
     if json:
         as_json(found)
     else:
@@ -43,16 +53,29 @@ def validate(files: Files, json: JsonOption = False) -> None:
 
 
 @app.command()
-def publish(files: Files, json: JsonOption = False) -> None:
-    """Publish definitions; a version is immutable once published."""
+def publish(
+    files: Files,
+    allow_unsound: Annotated[
+        bool, typer.Option("--allow-unsound", help="Publish what is not sound all the same.")
+    ] = False,
+    max_states: MaxStates = STATES_MAX,
+    json: JsonOption = False,
+) -> None:
+    """Prove definitions sound, and publish them; a version is immutable once published."""
     sources = []
     for file in files:
         text = file.read_text(encoding="utf-8")
-        definition, problems = examine(text, str(file))
-        errors = [problem for problem in problems if problem.severity == "error"]
+        definition, problems, _verdict = prove(text, str(file), max_states)
+        errors = [
+            problem
+            for problem in problems
+            if problem.severity == "error" and not (problem.property and allow_unsound)
+        ]
         if definition is None or errors:
             for problem in errors:
                 fault(str(problem))
+            if all(problem.property for problem in errors):
+                fault("nothing is published: mend this, or give --allow-unsound")
             raise typer.Exit(FAILED)
         sources.append((definition.id, definition.version, text))
     with client() as made:

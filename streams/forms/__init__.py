@@ -1,6 +1,7 @@
 """The definition language: YAML and JSON to and from the workflow net."""
 
 from streams.forms.problem import Problem
+from streams.forms.prove import prove
 from streams.forms.read import examine, read_definition, read_for_decision
 from streams.forms.write import definition_json, write_definition
 
@@ -8,6 +9,7 @@ __all__ = [
     "Problem",
     "definition_json",
     "examine",
+    "prove",
     "read_definition",
     "read_for_decision",
     "write_definition",

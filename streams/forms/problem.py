@@ -17,6 +17,10 @@ class Problem(msgspec.Struct, frozen=True):
     """Such as `nodes.charge.retry.max_delay`."""
     message: str
     severity: str = "error"
+    property: str = ""
+    """Of soundness, where that is what does not hold."""
+    trace: list[str] = []
+    """The run that shows it: node after node, in brackets the flows of a choice."""
 
     def __str__(self) -> str:
         """Return `file:line:column path: message`."""

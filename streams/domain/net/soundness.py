@@ -1,0 +1,140 @@
+"""Soundness: whether every run of a definition can end, and ends properly.
+
+Decided over the net with every choice open (van der Aalst, The application of Petri nets to
+workflow management, 1998, with several ends as BPMN has them): no flow ever carries two tokens
+(1-safe), no end is reached twice (proper completion), from wherever a run has come it can end
+(option to complete), and every node can act (no dead nodes).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streams.domain.net.explore import Clash, Explored, explore
+from streams.domain.net.model import Definition
+from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
+from streams.domain.net.reduce import bits, reduced
+
+STATES_MAX: Final = 200_000
+SAFE, PROPER, OPTION, NO_DEAD = (
+    "1-safe",
+    "proper completion",
+    "option to complete",
+    "no dead nodes",
+)
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A property that does not hold, and the run that shows it."""
+
+    property: str
+    node: str
+    """Where to look."""
+    message: str
+    trace: list[Step]
+    """From the start; empty where no run is needed to see it."""
+
+    def __str__(self) -> str:
+        """Return the message, and the trace in the author's names."""
+        run = " → ".join(map(str, self.trace))
+        return f"{self.message}: {run}" if run else self.message
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is known of a definition's soundness."""
+
+    sound: bool | None
+    """None where the budget did not suffice, or the net is too wide to be looked at."""
+    states: int
+    """Markings that were seen, after reduction."""
+    violations: list[Violation]
+    why_unknown: str = ""
+
+
+def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
+    """Decide the soundness of a definition whose structure is in order.
+
+    The net is reduced before it is explored. Where something is wrong, the net as it was drawn
+    is explored too, for the shortest run that shows it.
+    """
+    try:
+        net = petri_net(definition)
+    except TooManyChoicesError as error:
+        text = f"{error} has too many conditional flows: put an exclusive gateway before some"
+        return Verdict(None, 0, [], text)
+    small = explore(reduced(net), max_states)
+    violations = violations_of(small, definition)
+    if violations:
+        violations = violations_of(explore(net, max_states), definition) or violations
+        return Verdict(sound=False, states=len(small.origin), violations=violations)
+    if not small.complete:
+        text = f"more than {max_states:,} states: raise --max-states, or split the workflow"
+        return Verdict(None, len(small.origin), [], text)
+    return Verdict(sound=True, states=len(small.origin), violations=[])
+
+
+def violations_of(found: Explored, definition: Definition) -> list[Violation]:
+    """Return what an exploration shows; each property once, with the first run against it."""
+    violations = []
+    if found.clash is not None:
+        violations.append(_clash(found, found.clash, definition))
+    if found.stuck is not None:
+        violations.append(_stuck(found, found.stuck, definition))
+    elif found.complete and found.clash is None:
+        endless = found.endless()
+        if endless is not None:
+            violations.append(_endless(found, endless))
+    if found.complete and found.clash is None:
+        violations.extend(_dead(found, definition))
+    return violations
+
+
+def _clash(found: Explored, clash: Clash, definition: Definition) -> Violation:
+    net = found.net
+    place = net.places[next(bits(clash.places)).bit_length() - 1]
+    steps = list(net.firings[clash.firing].steps)
+    trace = [*found.run_to(clash.marking), *steps]
+    if place in definition.nodes:
+        message = f"the end {place} can be reached twice in one run"
+        return Violation(PROPER, place, message, trace)
+    flow = definition.flows[place]
+    message = (
+        f"flow {flow.id} from {flow.source} to {flow.target} can carry two tokens at once: what "
+        "was split in parallel has to be joined by a parallel gateway first"
+    )
+    return Violation(SAFE, flow.source, message, trace)
+
+
+def _stuck(found: Explored, marking: int, definition: Definition) -> Violation:
+    resting = [name for name in _places(found.net, marking) if name in definition.flows]
+    node = definition.flows[resting[0]].target
+    here = [name for name in resting if definition.flows[name].target == node]
+    lacking = [f.id for f in definition.flows.values() if f.target == node and f.id not in here]
+    message = (
+        f"a run can stop for ever: {node} has a token on {', '.join(here)} and waits for one on "
+        f"{', '.join(lacking)}, which cannot come any more"
+    )
+    return Violation(OPTION, node, message, found.run_to(marking))
+
+
+def _endless(found: Explored, marking: int) -> Violation:
+    trace = found.run_to(marking)
+    node = trace[-1].node if trace else found.net.places[0]
+    return Violation(OPTION, node, f"from {node} on no run can end any more", trace)
+
+
+def _dead(found: Explored, definition: Definition) -> list[Violation]:
+    firings = [found.net.firings[number] for number in found.fired]
+    alive = {step.node for firing in firings for step in firing.steps}
+    alive.update(*(firing.also for firing in firings))
+    return [
+        Violation(NO_DEAD, name, f"{name} can never act, whatever the conditions", [])
+        for name in definition.nodes
+        if name not in alive
+    ]
+
+
+def _places(net: Net, marking: int) -> list[str]:
+    return [net.places[place.bit_length() - 1] for place in bits(marking)]
