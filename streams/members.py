@@ -121,8 +121,9 @@ def _places(admin: AdminClient, prefix: str, group: str) -> dict[int, _Place]:
     told = {(place.topic, place.partition): place.offset for place in answer}
     times = dict.fromkeys(lags, 0)
     for place in answer:
-        if place.metadata and place.metadata.isdigit():
-            times[place.partition] = max(times[place.partition], int(place.metadata))
+        told_at, dot, _ = (place.metadata or "").partition(".")
+        if dot and told_at.isdigit():
+            times[place.partition] = max(times[place.partition], int(told_at))
     latest = {place: OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
     for place, end in admin.list_offsets(latest, request_timeout=_TIMEOUT).items():
         try:

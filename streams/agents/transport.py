@@ -69,7 +69,8 @@ class CountingThread(driver.AIOKafkaConsumerThread):
 
     async def _tell(self, offsets: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
-        mine, now = consumer.assignment(), str(time.time_ns() // 1_000_000)
+        # The dot is for readers: librdkafka's admin client gives metadata without its end.
+        mine, now = consumer.assignment(), f"{time.time_ns() // 1_000_000}."
         places = {TopicPartition(*tp): OffsetAndMetadata(o, now) for tp, o in offsets.items()}
         found = {place: offset for place, offset in places.items() if place in mine}
         if found:

@@ -47,6 +47,7 @@ def test_engines_are_shown_with_their_partitions_and_lag(environment, kafka, nam
     with engines[0], engines[1]:
         until(lambda: [m["group"] for m in shown()] == ["stable", "stable"], 60, engines[0].tail)
         until(lambda: sum(m["lag"] for m in shown()) == 0, 30, engines[0].tail)
+        until(lambda: all(m["last_heartbeat"] for m in shown()), 30, engines[0].tail)
         found = shown()
         assert [m["engine"].split("-")[0] for m in found] == ["ann", "bob"]
         owned = [number for m in found for number in m["partitions"].split(", ")]
