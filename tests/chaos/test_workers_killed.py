@@ -162,7 +162,7 @@ def test_after_a_kill_others_run_exactly_what_was_not_finished(shop, kafka, name
 
 def test_a_killed_worker_s_activity_times_out_and_is_given_out_under_the_same_key(shop):
     """Start-to-close counts from dispatch, and the engine does not wait for a rebalance."""
-    shop.publish("start_to_close: 2, retry: {max_attempts: 5},")
+    shop.publish("start_to_close: 2, retry: {max_attempts: 60},")
     with shop.worker("first") as first:
         shop.start("t-1", gate="gate")
         until(lambda: len(shop.journal("begin")) == 1, hint=first.tail)

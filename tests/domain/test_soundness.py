@@ -145,6 +145,15 @@ def test_a_net_of_blocks_is_decided_however_wide_it_is():
     assert verdict.states < 5_000
 
 
+def test_a_run_against_a_wide_net_has_only_the_steps_that_it_needs():
+    source = wide(12, 6).replace("join: {type: parallel", "join: {type: exclusive")
+    found = only(judged(source))
+    branches = {step.node.split("x")[0] for step in found.trace if "x" in step.node}
+    assert len(branches) == 2
+    assert found.trace.count(("fork", ())) == 1
+    assert len(found.trace) == 2 + 2 * (6 + 2) + (2 if found.property == "proper completion" else 0)
+
+
 def test_past_the_budget_nothing_is_claimed():
     verdict = judged(wide(12, 6), max_states=50)
     assert verdict.sound is None

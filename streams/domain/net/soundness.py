@@ -16,8 +16,11 @@ from streams.domain.net.explore import Clash, Explored, explore
 from streams.domain.net.model import Definition
 from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
 from streams.domain.net.reduce import bits, reduced
+from streams.domain.net.shorten import shortened
 
 STATES_MAX: Final = 200_000
+_DRAWN_MAX: Final = 20_000
+"""States of the net as it was drawn, among which the shortest run is looked for."""
 SAFE, PROPER, OPTION, NO_DEAD = (
     "1-safe",
     "proper completion",
@@ -57,7 +60,8 @@ def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     """Decide the soundness of a definition whose structure is in order.
 
     The net is reduced before it is explored. Where something is wrong, the net as it was drawn
-    is explored too, for the shortest run that shows it.
+    is explored too, for the shortest run that shows it; where that would take too long, the
+    reduced net's run is cut to what it needs.
     """
     try:
         net = petri_net(definition)
@@ -67,12 +71,22 @@ def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     small = explore(reduced(net), max_states)
     violations = violations_of(small, definition)
     if violations:
-        violations = violations_of(explore(net, max_states), definition) or violations
+        drawn = explore(net, min(max_states, _DRAWN_MAX))
+        violations = violations_of(drawn, definition) or _in_short(net, small, violations)
         return Verdict(sound=False, states=len(small.origin), violations=violations)
     if not small.complete:
         text = f"more than {max_states:,} states: raise --max-states, or split the workflow"
         return Verdict(None, len(small.origin), [], text)
     return Verdict(sound=True, states=len(small.origin), violations=[])
+
+
+def _in_short(net: Net, small: Explored, violations: list[Violation]) -> list[Violation]:
+    """Leave out of the reduced net's runs what they do not need."""
+    if small.clash is None:
+        return violations
+    first, *others = violations
+    run = shortened(net, first.trace, small.clash.places)
+    return [msgspec.structs.replace(first, trace=run), *others]
 
 
 def violations_of(found: Explored, definition: Definition) -> list[Violation]:
