@@ -44,6 +44,10 @@ RUN_HERE_SLOWLY = (
 RUN_ELSEWHERE = {
     "make test": (".ci/run", "make test"),
     "make demo": ("tests/integration/test_demo.py", '"demo"'),
+    "tidemill definition validate examples/order.yaml": (
+        "tests/connectors/test_definition_commands.py",
+        '"validate", "examples/order.yaml"',
+    ),
     "tidemill project": ("tests/projections/test_projector.py", '"project"'),
     "tidemill projection list": ("tests/projections/test_projector.py", '"projection", "list"'),
     "tidemill projection lag": ("tests/projections/test_projector.py", '"projection", "lag"'),

@@ -1,6 +1,7 @@
 """`tidemill definition validate` and `publish`, as far as they go without a broker."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -38,6 +39,12 @@ def test_what_is_sound_is_said_to_be(tmp_path):
     done = run("validate", path)
     assert done.exit_code == 0
     assert "flow 1.0.0 is well formed and sound" in done.output
+
+
+def test_the_example_is_sound(monkeypatch):
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    done = run("validate", "examples/order.yaml")
+    assert (done.exit_code, "order 1.0.0 is well formed and sound" in done.output) == (0, True)
 
 
 def test_what_is_not_sound_is_shown_with_line_and_run(stuck):
