@@ -81,12 +81,12 @@ def values_of(path):
 
 
 def threshold_of(values):
-    """The 95th percentile by nearest rank: the 95th of 100 cuts between ordered values."""
+    """The 95th percentile by nearest rank, which lies next to the 95th of 100 cuts."""
     ordered = sorted(values)
-    below = [value for value in ordered if 100 * (ordered.index(value) + 1) <= 95 * len(ordered)]
+    rank = next(rank for rank in range(1, len(ordered) + 1) if 100 * rank >= 95 * len(ordered))
     cuts = statistics.quantiles(values, n=100, method="inclusive")
-    assert below[-1] <= cuts[95 - 1] <= ordered[ordered.index(below[-1]) + ordered.count(below[-1])]
-    return below[-1]
+    assert ordered[rank - 2] <= cuts[95 - 1] <= ordered[rank]
+    return ordered[rank - 1]
 
 
 def check(found, values, threshold, days):
