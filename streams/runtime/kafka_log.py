@@ -90,9 +90,12 @@ class KafkaLog:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
-                "fetch.max.bytes": 16 * 1024 * 1024,
-                "max.partition.fetch.bytes": 16 * 1024 * 1024,
+                "fetch.max.bytes": 8 * 1024 * 1024,
+                "max.partition.fetch.bytes": 8 * 1024 * 1024,
                 "fetch.wait.max.ms": 20,
+                # Each partition has a reader of its own: librdkafka would fetch 64 MB ahead.
+                "queued.min.messages": 2 * _READ_CHUNK,
+                "queued.max.messages.kbytes": 8 * 1024,
                 "check.crcs": True,
             }
         )
