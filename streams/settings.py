@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -19,15 +19,13 @@ class EngineSettings(KafkaSettings):
         default_factory=socket.gethostname,
         description="Stable name of this process in the group: a restart takes its place at once.",
     )
-    group: str = Field(default="tidemill", description="Consumer group of all engines.")
+    group: str = Field(
+        default="tidemill",
+        description="Consumer group of all engines; it elects who leads each partition.",
+    )
     heartbeat_interval: float = Field(default=0.5, gt=0, description="Seconds between heartbeats.")
     failure_detection_threshold: int = Field(
         default=20, ge=2, description="Heartbeats missed until a member counts as dead."
-    )
-    leader_election: Literal["partition-owner"] = Field(
-        default="partition-owner",
-        description="Who decides for an aggregate, and runs what must run once: the engine to "
-        "which Kafka's group gave the partition. There is no other way.",
     )
     communication_timeout: float = Field(
         default=30.0, gt=0, description="Seconds until a request to Kafka counts as failed."
