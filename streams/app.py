@@ -21,6 +21,7 @@ from faust.types import TP
 
 from streams.agents.inputs import register
 from streams.agents.transport import ChunkTransport
+from streams.collector import spare_the_collector
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
@@ -42,7 +43,6 @@ from streams.runtime.shard import Shard, ShardOptions
 from streams.runtime.store import Memory, Store
 from streams.runtime.view import CommittedStates
 from streams.settings import EngineSettings
-from topics.collector import spare_the_collector
 from topics.names import Names
 
 log = structlog.get_logger(__name__)

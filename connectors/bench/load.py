@@ -80,6 +80,8 @@ class Load:
         self._latencies: list[float] = []
         self._last: dict[int, float] = {}
         self._gap = 0.0
+        self._heard = 0.0
+        """When something last completed, or was first waited for."""
 
     def close(self) -> None:
         """Disconnect."""
@@ -119,24 +121,21 @@ class Load:
         self, definition: str, in_flight: int, done: int, seconds: float
     ) -> tuple[int, float]:
         """Go on so long, and until a whole number of generations beyond `done` has completed."""
-        begun = heard = time.perf_counter()
+        begun = time.perf_counter()
         target = done + in_flight
         while True:
             while len(self._begun) < in_flight:
                 self.start(definition)
-            seen = len(self._latencies)
             self._take(0.005)
+            self._check_heard()
             now, count = time.perf_counter(), len(self._latencies)
-            if count != seen:
-                heard = now
-            self._check_heard(heard)
             if count >= target:
                 if now >= begun + seconds:
                     return count, now
                 target += in_flight * (1 + (count - target) // in_flight)
 
-    def _check_heard(self, heard: float) -> None:
-        if time.perf_counter() - heard > _SILENCE_SECONDS:
+    def _check_heard(self) -> None:
+        if time.perf_counter() - self._heard > _SILENCE_SECONDS:
             left = len(self._begun)
             raise TimeoutError(f"{left} instances do not complete: see the engine's log")
 
@@ -159,17 +158,16 @@ class Load:
         Raises:
             TimeoutError: nothing was heard for a minute.
         """
-        heard, left = time.perf_counter(), len(self._begun)
+        self._heard = time.perf_counter()
         while self._begun:
             self._take(0.05)
-            if len(self._begun) != left:
-                heard, left = time.perf_counter(), len(self._begun)
-            self._check_heard(heard)
+            self._check_heard()
 
     def _reset(self) -> None:
         self._latencies = []
         self._last = {}
         self._gap = 0.0
+        self._heard = time.perf_counter()
 
     def _take(self, timeout: float) -> None:
         self._producer.poll(0)
@@ -180,6 +178,7 @@ class Load:
                 continue
             begun = self._begun.pop(record.key or b"", None)
             if begun is not None:
+                self._heard = now
                 self._latencies.append(now - begun)
                 last = self._last.get(record.partition, now)
                 self._gap = max(self._gap, now - last)

@@ -23,10 +23,10 @@ from connectors.workers.errors import NoActivitiesError
 from connectors.workers.settings import WorkerSettings
 from connectors.workers.worker import Worker
 from streams.app import run_engine
+from streams.collector import spare_the_collector
 from streams.loop import run
 from streams.settings import EngineSettings
 from topics.bootstrap import connected
-from topics.collector import spare_the_collector
 from topics.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)

@@ -23,8 +23,8 @@ from projections.projection import NAME, VIEWS
 from projections.projector import Projector
 from projections.reader import Reader
 from projections.settings import ProjectionSettings
+from streams.collector import spare_the_collector
 from topics.bootstrap import connected
-from topics.collector import spare_the_collector
 
 app = typer.Typer(
     name="projection", help="See how far the views are; build them anew.", no_args_is_help=True

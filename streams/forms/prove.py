@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from streams.domain.net.model import Definition
 from streams.domain.net.soundness import STATES_MAX, Verdict, Violation, soundness
 from streams.forms.problem import Problem
@@ -21,6 +23,8 @@ def prove(
     if definition is None or any(problem.severity == "error" for problem in problems):
         return definition, problems, None
     verdict = soundness(definition, max_states)
+    if verdict.sound:
+        return definition, problems, verdict
     source = Source(text, file_name)
     unfolded = Unfolded(source)
     found = [_problem(source, unfolded, violation) for violation in verdict.violations]
@@ -31,14 +35,10 @@ def prove(
 
 
 def _problem(source: Source, unfolded: Unfolded, violation: Violation) -> Problem:
-    place = source.problem(unfolded.locate(("nodes", violation.node)), str(violation))
-    return Problem(
-        place.file,
-        place.line,
-        place.column,
-        place.path,
-        f"{violation.property}: {place.message}",
-        "error",
-        violation.property,
-        list(map(str, violation.trace)),
+    place = source.problem(unfolded.locate(("nodes", violation.node)), "")
+    return msgspec.structs.replace(
+        place,
+        message=f"{violation.property}: {violation}",
+        property=violation.property,
+        trace=list(map(str, violation.trace)),
     )

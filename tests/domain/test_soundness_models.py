@@ -37,18 +37,13 @@ def total(bit, names):
     return sum(bit[name] for name in names)
 
 
-def alive(found):
-    firings = [found.net.firings[number] for number in found.fired]
-    return {step.node for f in firings for step in f.steps}.union(*(f.also for f in firings))
-
-
 def judged(net, nodes):
     """Sound or not, and, where that can be said, which nodes never act."""
     found = explore(net, STATES)
     assert found.complete
     if found.clash is not None:
         return False, None
-    dead = nodes - alive(found)
+    dead = nodes - found.alive()
     return found.stuck is None and found.endless() is None and not dead, dead
 
 
@@ -65,7 +60,7 @@ def test_a_model_of_jbpt_has_the_states_and_the_verdict_that_were_computed_for_i
         assert (len(found.origin), found.arcs) == (case["states"], case["arcs"])
         assert (found.stuck is not None) == (case["deadlocks"] > 0)
         assert (found.endless() is None) == case["option_to_complete"]
-        assert len(nodes - alive(found)) == case["dead_nodes"]
+        assert len(nodes - found.alive()) == case["dead_nodes"]
     assert judged(reduced(net), nodes) == judged(net, nodes)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.domain.net.petri import Firing, Net, Step
+from streams.domain.net.petri import Firing, Net, Step, bits
 
 
 class Clash(NamedTuple):
@@ -50,6 +50,10 @@ class Explored(msgspec.Struct, gc=False):
                 return [step for steps in reversed(found) for step in steps]
             found.append(self.net.firings[firing].steps)
             marking = last
+
+    def alive(self) -> set[str]:
+        """Return the nodes that have acted in some run."""
+        return {name for number in self.fired for name in self.net.firings[number].nodes()}
 
     def endless(self) -> int | None:
         """Return the first marking from which no run can end; None where there is none."""
@@ -100,10 +104,7 @@ def _nexts(
     """Return the markings that can follow, each with a firing, and whether any could fire."""
     nexts: dict[int, int] = {}
     acted = False
-    left = marking
-    while left:
-        place = left & -left
-        left ^= place
+    for place in bits(marking):
         for number, firing in by_place.get(place, ()):
             if marking & firing.pre != firing.pre:
                 continue

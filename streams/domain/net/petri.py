@@ -41,6 +41,11 @@ class Firing(NamedTuple):
     also: frozenset[str] = frozenset()
     """Other nodes that can act whenever this one does."""
 
+    def nodes(self) -> Iterator[str]:
+        """Yield every node that can act where this can be fired."""
+        yield from (step.node for step in self.steps)
+        yield from self.also
+
 
 class Net(NamedTuple):
     """Places and firings."""
@@ -52,6 +57,18 @@ class Net(NamedTuple):
     """The first marking."""
     ends: int
     """Places on which tokens may rest when all is done."""
+
+    def names(self, marking: int) -> list[str]:
+        """Return the names of a marking's places."""
+        return [self.places[place.bit_length() - 1] for place in bits(marking)]
+
+
+def bits(marking: int) -> Iterator[int]:
+    """Yield the places of a marking, each as a marking."""
+    while marking:
+        place = marking & -marking
+        yield place
+        marking ^= place
 
 
 class TooManyChoicesError(Exception):
@@ -69,36 +86,36 @@ def petri_net(definition: Definition) -> Net:
     ends = [name for name, kind in kinds.items() if isinstance(kind, End)]
     (begin,) = [name for name, flows in edges.incoming.items() if not flows]
     places = (begin, *ends, *definition.flows)
-    bits = {name: 1 << number for number, name in enumerate(places)}
+    bit = {name: 1 << number for number, name in enumerate(places)}
     firings = []
     for node in definition.nodes.values():
-        for pre in _entries(node, edges, bits, begin):
-            for post, taken in _exits(node, edges, bits):
+        for pre in _entries(node, edges, bit, begin):
+            for post, taken in _exits(node, edges, bit):
                 firings.append(Firing((Step(node.id, taken),), pre, post))
-    return Net(places, tuple(firings), bits[begin], sum(bits[name] for name in ends))
+    return Net(places, tuple(firings), bit[begin], sum(bit[name] for name in ends))
 
 
-def _entries(node: Node, edges: Edges, bits: dict[str, int], begin: str) -> Iterator[int]:
+def _entries(node: Node, edges: Edges, bit: dict[str, int], begin: str) -> Iterator[int]:
     """Yield what a node waits for: one flow, or with a join all of them."""
     if node.id == begin:
-        yield bits[begin]
-    incoming = [bits[flow.id] for flow in edges.incoming[node.id]]
+        yield bit[begin]
+    incoming = [bit[flow.id] for flow in edges.incoming[node.id]]
     if isinstance(node.kind, ParallelGateway) and incoming:
         yield sum(incoming)
     else:
         yield from incoming
 
 
-def _exits(node: Node, edges: Edges, bits: dict[str, int]) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _exits(node: Node, edges: Edges, bit: dict[str, int]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the flows that a node may take together, with their names where it has a choice."""
     if isinstance(node.kind, End):
-        yield bits[node.id], ()
+        yield bit[node.id], ()
         return
     flows = edges.outgoing[node.id]
     choices = list(_choices(node, flows))
     for chosen in choices:
         taken = tuple(flow.id for flow in chosen) if len(choices) > 1 else ()
-        yield sum(bits[flow.id] for flow in chosen), taken
+        yield sum(bit[flow.id] for flow in chosen), taken
 
 
 def _choices(node: Node, flows: list[Flow]) -> Iterator[list[Flow]]:

@@ -15,10 +15,9 @@ A net of nested blocks becomes a handful of places, however many tokens are on t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from itertools import count
 
-from streams.domain.net.petri import Firing, Net
+from streams.domain.net.petri import Firing, Net, bits
 
 
 def reduced(net: Net) -> Net:
@@ -124,20 +123,10 @@ class _Reduction:
             if len(numbers) > 1:
                 same = [self._remove(number) for number in numbers]
                 shortest = min(same, key=lambda firing: len(firing.steps))
-                self._add(shortest._replace(also=frozenset(_nodes(same))))
+                self._add(
+                    shortest._replace(
+                        also=frozenset(name for firing in same for name in firing.nodes())
+                    )
+                )
                 merged = True
         return merged
-
-
-def bits(marking: int) -> Iterator[int]:
-    """Yield the places of a marking, each as a marking."""
-    while marking:
-        place = marking & -marking
-        yield place
-        marking ^= place
-
-
-def _nodes(firings: Iterable[Firing]) -> Iterator[str]:
-    for firing in firings:
-        yield from (step.node for step in firing.steps)
-        yield from firing.also

@@ -15,7 +15,7 @@ import msgspec
 from streams.domain.net.explore import Clash, Explored, explore
 from streams.domain.net.model import Definition
 from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
-from streams.domain.net.reduce import bits, reduced
+from streams.domain.net.reduce import reduced
 from streams.domain.net.shorten import shortened
 
 STATES_MAX: Final = 200_000
@@ -107,9 +107,8 @@ def violations_of(found: Explored, definition: Definition) -> list[Violation]:
 
 def _clash(found: Explored, clash: Clash, definition: Definition) -> Violation:
     net = found.net
-    place = net.places[next(bits(clash.places)).bit_length() - 1]
-    steps = list(net.firings[clash.firing].steps)
-    trace = [*found.run_to(clash.marking), *steps]
+    place = net.names(clash.places)[0]
+    trace = [*found.run_to(clash.marking), *net.firings[clash.firing].steps]
     if place in definition.nodes:
         message = f"the end {place} can be reached twice in one run"
         return Violation(PROPER, place, message, trace)
@@ -122,7 +121,7 @@ def _clash(found: Explored, clash: Clash, definition: Definition) -> Violation:
 
 
 def _stuck(found: Explored, marking: int, definition: Definition) -> Violation:
-    resting = [name for name in _places(found.net, marking) if name in definition.flows]
+    resting = [name for name in found.net.names(marking) if name in definition.flows]
     node = definition.flows[resting[0]].target
     here = [name for name in resting if definition.flows[name].target == node]
     lacking = [f.id for f in definition.flows.values() if f.target == node and f.id not in here]
@@ -140,15 +139,9 @@ def _endless(found: Explored, marking: int) -> Violation:
 
 
 def _dead(found: Explored, definition: Definition) -> list[Violation]:
-    firings = [found.net.firings[number] for number in found.fired]
-    alive = {step.node for firing in firings for step in firing.steps}
-    alive.update(*(firing.also for firing in firings))
+    alive = found.alive()
     return [
         Violation(NO_DEAD, name, f"{name} can never act, whatever the conditions", [])
         for name in definition.nodes
         if name not in alive
     ]
-
-
-def _places(net: Net, marking: int) -> list[str]:
-    return [net.places[place.bit_length() - 1] for place in bits(marking)]
