@@ -136,7 +136,8 @@ class Overlay:
         if state is not None and aggregate.is_finished(state):
             state = slot.state = aggregate.remnant(state)
             book = slot.book = Book(book.recent[-RECENT_OF_FINISHED_MAX:])
-            expires = old_expires or now + self._window_ms
+            # From what happened last: a channel at rest that takes part again remembers it too.
+            expires = now + self._window_ms
         elif state is not None and not book.stalled:
             due = aggregate.next_due(state, book.beats)
         slot.due, slot.expires = due, expires
