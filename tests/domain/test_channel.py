@@ -4,19 +4,15 @@ import pytest
 
 from schemas.commands import (
     AcceptMessage,
-    BroadcastSignal,
     CloseSubscription,
     Correlate,
     FireTimer,
     OpenSubscription,
     PublishMessage,
     RejectMessage,
-    RetryIncident,
-    RunInstance,
     SubscriptionClosed,
 )
 from schemas.events import (
-    ErrorOccurred,
     MessageCorrelated,
     MessageExpired,
     MessageOffered,
@@ -29,7 +25,7 @@ from schemas.events import (
 from schemas.ids import channel_id
 from schemas.json_text import parse
 from streams.domain.channel.subscribe import ASK_MS_FIRST, ASK_MS_MAX
-from streams.domain.protocol import RedriveCommand, SendCommand
+from streams.domain.protocol import SendCommand
 from streams.testing.spec import NOW, channel, has
 
 PAID = channel_id("message", "paid", "order-7")
@@ -382,71 +378,3 @@ def test_several_are_due_together():
     spec = one().given(publish("m1", ttl=10), publish("m2", ttl=5_000), publish("m3", ttl=20))
     spec = spec.later(20).when(FireTimer(0)).then(MessageExpired(1, "m1"), MessageExpired(3, "m3"))
     assert spec.next_due() == NOW + 5_000
-
-
-# Limits, and what clients get wrong.
-
-
-def test_a_channel_holds_so_many_messages():
-    spec = one().with_limits(messages=2).given(publish("m1"), publish("m2"))
-    spec.when(publish("m3")).then_rejected("limit_exceeded", "2 messages", "channel_messages_max")
-    spec.when(publish("m2")).then_nothing()
-    spec.later(HOUR).when(publish("m3")).then(MessageExpired, MessageExpired, MessagePublished)
-
-
-def test_a_channel_holds_so_many_bytes():
-    spec = one().with_limits(state=30).given(publish("m1"), publish("m2"))
-    spec.when(publish("m3")).then_rejected("limit_exceeded", "36 bytes", "state_bytes_max")
-    spec = one().with_limits(variable=5)
-    spec.when(publish()).then_rejected("limit_exceeded", "12 bytes", "variable_bytes_max")
-
-
-def test_a_channel_has_so_many_subscriptions():
-    spec = one().with_limits(subscriptions=1).given(opened())
-    words = ("1 subscriptions", "channel_subscriptions_max")
-    spec.when(opened("b")).then_rejected("limit_exceeded", *words)
-    spec.when(opened()).then_nothing()
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (PublishMessage("", "order-7"), "name has 1 to 256 characters"),
-        (PublishMessage("x" * 257, "order-7"), "name has 1 to 256 characters, not 257"),
-        (PublishMessage("paid", "k" * 1_025), "correlation key has 0 to 1024 characters"),
-        (PublishMessage("paid", "order-7", "i" * 257), "message_id has 0 to 256 characters"),
-        (PublishMessage("paid", "order-8"), "belongs to the channel 'message:paid:order-8'"),
-        (BroadcastSignal("paid"), "belongs to the channel 'signal:paid'"),
-        (PublishMessage("paid", "order-7", "m", b"{"), "payload: not valid JSON"),
-        (PublishMessage("paid", "order-7", "m", b"1", -1), "ttl_ms lies between"),
-    ],
-)
-def test_what_cannot_be_published_is_refused_with_the_reason(command, words):
-    one().when(command).then_rejected("InvalidInput", words)
-
-
-def test_a_channel_takes_only_what_is_for_channels():
-    one().when(RunInstance("x")).then_rejected("UnsupportedOperation", "RunInstance")
-    spec = one().given(publish())
-    spec.when(RunInstance("x")).then_rejected("UnsupportedOperation", "RunInstance")
-    channel("i-7").when(opened()).then_rejected("InvalidInput", "'i-7' is no channel")
-
-
-def test_answers_to_a_channel_that_is_not_there_are_refused():
-    for command in (accept(), reject(), FireTimer(0)):
-        one().when(command).then_rejected("NotFound", PAID)
-
-
-def test_a_client_may_expect_a_sequence():
-    spec = one().given(publish())
-    spec.when(publish("m2"), expected_sequence=1).accepted()
-    spec.when(publish("m2"), expected_sequence=7).then_rejected("version_conflict")
-
-
-def test_what_a_defect_stopped_is_kept_and_applied_again():
-    spec = one().given(publish(), ErrorOccurred("engine_error", "why", command=b"bytes"))
-    assert not is_swept(spec)
-    decided = spec.when(RetryIncident(0))
-    decided.then("incident.resolved")
-    decided.then_effects(RedriveCommand(b"bytes"))
-    decided.accepted().when(RetryIncident(0)).then_rejected("NotFound", "no open incident")
