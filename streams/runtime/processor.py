@@ -44,8 +44,8 @@ from streams.runtime.records import (
     UnknownFormError,
     command_hash,
 )
-from streams.runtime.refusals import ANSWERED, answers
 from streams.runtime.slots import Overlay, Slot
+from streams.runtime.told import told
 
 log = structlog.get_logger(__name__)
 TIMER = "timer"
@@ -153,8 +153,7 @@ class Processor:
             return
         if isinstance(outcome, Rejected):
             self._reject(cause, outcome, slot)
-            if isinstance(body, ANSWERED):
-                self._refused(slot, body, outcome, cause)
+            self._tell(slot, body, outcome, cause)
         else:
             self._accept(aggregate, slot, body, outcome, cause, known)
 
@@ -197,6 +196,7 @@ class Processor:
             raise_stuck(aggregate, slot, outcome, self.now)
         slot.state = outcome.state
         if events or effects:
+            slot.renewed = slot.renewed or bool(events)
             facts = self._facts(aggregate, slot, events, before, cause.context)
             if effects:
                 self._effects(aggregate, slot, outcome, facts, cause)
@@ -326,9 +326,9 @@ class Processor:
         )
         self.out.reply(cause.envelope, body, partition, self.now, cause.context)
 
-    def _refused(self, slot: Slot, body: msgspec.Struct, refusal: Rejected, cause: Cause) -> None:
-        """Tell the aggregate whose command is refused."""
-        for number, effect in enumerate(answers(cause.envelope, body, refusal)):
+    def _tell(self, slot: Slot, body: msgspec.Struct, refusal: Rejected, cause: Cause) -> None:
+        """Tell those who must know it that what one aggregate asked another for is refused."""
+        for number, effect in enumerate(told(body, cause.envelope, refusal)):
             envelope = internal_envelope(slot, "", 0, number, effect, self.now, cause.context)
             self._send(slot, effect, envelope)
 
@@ -343,7 +343,7 @@ class Processor:
             return
         if slot.state is None or not aggregate.has_incidents:
             self._dead(cause.item, reason, encode(cause.envelope, body))
-            self._refused(slot, body, Rejected("engine_error", reason), cause)
+            self._tell(slot, body, Rejected("engine_error", reason), cause)
             return
         self._stall(aggregate, slot, encode(cause.envelope, body), reason, cause)
 

@@ -1,4 +1,4 @@
-"""What another aggregate must hear where a command of its own is refused.
+"""Who is told when a command between aggregates is refused.
 
 A client reads the rejection. An aggregate that waits for an answer gets the answer that the
 other one would have given.
@@ -7,7 +7,6 @@ other one would have given.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
@@ -23,12 +22,9 @@ from schemas.commands import (
 from schemas.envelope import Envelope
 from streams.domain.protocol import Rejected, SendCommand
 
-ANSWERED: Final = (StartChild, OpenSubscription, CloseSubscription, Correlate)
-"""Commands that somebody waits for an answer to."""
 
-
-def answers(envelope: Envelope, body: msgspec.Struct, refusal: Rejected) -> Iterator[SendCommand]:
-    """Yield what to send where this command is refused."""
+def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterator[SendCommand]:
+    """Yield what others must hear of a command that is refused."""
     if isinstance(body, StartChild):
         failed = FailCall(body.parent_call, refusal.code, refusal.message)
         yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
