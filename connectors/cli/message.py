@@ -53,7 +53,7 @@ def publish_message(
     """Publish a message for the one workflow that waits for its name and key.
 
     Where none waits yet, it is kept until one does or its time to live is over. Exactly one takes
-    it; what became of it: `tidemill events`.
+    it. What became of it says `tidemill events tail --from-beginning --instance CHANNEL`.
 
     Example: tidemill message publish payment-received --key order-7 --data '{"amount": 5}'
     """
@@ -144,6 +144,6 @@ def _said(answer: Answer, named: str, text: str, *, json: bool) -> None:
         found = result if isinstance(result, dict) else {"channel": answer.id}
         as_json({**found, "position": reply.position, "sequence": reply.sequence})
     elif named and isinstance(result, dict):
-        say(f"{text} as {result[named]}")
+        say(f"{text} as {result[named]}, in the channel {answer.id}")
     else:
         say(text)

@@ -14,6 +14,7 @@ from schemas.codec import encode
 from schemas.commands import OpenSubscription
 from schemas.envelope import Envelope
 from schemas.ids import channel_id
+from streams.testing.audit import audit
 
 
 @pytest.fixture
@@ -46,9 +47,10 @@ def events_of(settings_of):
 @pytest.mark.kafka
 def test_a_message_is_published_once_and_expires(tidemill, events_of):
     publish = ("message", "publish", "paid", "--key", "o 7", "--data", '{"a": 5}', "--id", "m-1")
-    assert tidemill(*publish, "--ttl", "PT1S") == "message paid is published as m-1"
-    again = json.loads(tidemill(*publish, "--ttl", "PT1S", "--json"))
     channel = channel_id("message", "paid", "o 7")
+    said = tidemill(*publish, "--ttl", "PT1S")
+    assert said == f"message paid is published as m-1, in the channel {channel}"
+    again = json.loads(tidemill(*publish, "--ttl", "PT1S", "--json"))
     assert (again["channel"], again["message_id"]) == (channel, "m-1")
     published, expired = events_of(channel, 2)
     assert (published.envelope.type, expired.envelope.type) == (
@@ -83,12 +85,14 @@ def test_a_message_for_an_owner_that_is_gone_comes_back_and_waits(
         "message.rejected",
         "subscription.ended",
     ]
+    said = audit(settings_of().kafka_bootstrap_servers, names, 4)
+    assert (said.events, said.faults) == (4, [])
 
 
 @pytest.mark.kafka
 def test_a_signal_is_broadcast(tidemill, client, events_of):
     said = tidemill("signal", "broadcast", "evening", "--data", "1", "--id", "s-1")
-    assert said == "signal evening is broadcast as s-1"
+    assert said == "signal evening is broadcast as s-1, in the channel signal:evening"
     client.broadcast_signal("evening", 1, "s-1")
     client.broadcast_signal("evening", 2, "s-2")
     first, second = events_of("signal:evening", 2)

@@ -73,7 +73,9 @@ def _next(subscription: Subscription) -> Subscription:
 def _remembered(
     state: ChannelState, event: e.MessagePublished | e.SignalBroadcast, name: str
 ) -> dict[bytes, int]:
-    recent = dict(islice(state.recent.items(), event.forgotten, None))
+    recent = state.recent.copy()
+    for oldest in list(islice(recent, event.forgotten)):
+        del recent[oldest]
     known = id_hash(name)
     recent.pop(known, None)
     recent[known] = event.remembered_until

@@ -137,7 +137,7 @@ def _prepare(given: Given, state: ChannelState, ctx: Decision) -> Given | Outcom
 def _held(message_id: str, state: ChannelState, now: int) -> bool:
     """Tell whether a message of this id is still to be taken, whatever was forgotten."""
     return any(
-        one.id == message_id and not (is_buffered(one) and one.expires_at <= now)
+        one.id == message_id and not (one.expires_at <= now and is_buffered(one))
         for one in state.messages.values()
     )
 

@@ -84,7 +84,7 @@ class Work:
         """Let go of the messages whose time is over; those that are offered wait for an answer."""
         now = self.ctx.now
         for number, message in self.state.messages.items():
-            if is_buffered(message) and message.expires_at <= now:
+            if message.expires_at <= now and is_buffered(message):
                 if len(self.events) >= self.ctx.limits.events_per_command - 2:
                     break
                 self.emit(e.MessageExpired(number, message.id))
@@ -101,14 +101,14 @@ def matches(state: ChannelState, now: int, fresh: int) -> Iterator[e.Offer]:
     """
     if not state.messages:
         return
+    free = {ref: None for ref, s in state.subscriptions.items() if not s.offers and not s.closed}
+    if not free:
+        return
     waiting = [
         (number, message)
         for number, message in state.messages.items()
-        if is_buffered(message) and (message.expires_at > now or number == fresh)
+        if (message.expires_at > now or number == fresh) and is_buffered(message)
     ]
-    if not waiting:
-        return
-    free = {ref: None for ref, s in state.subscriptions.items() if not s.offers and not s.closed}
     for number, message in waiting:
         if not free:
             return
