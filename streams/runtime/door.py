@@ -45,6 +45,8 @@ _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
         ),
         _CHANNEL,
     ),
+    c.Correlate: ("instance", "definition"),
+    c.SubscriptionClosed: ("instance", "definition"),
     Reading: ("device",),
 }
 """Whom a message may be for, where it is not for instances only."""

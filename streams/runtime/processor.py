@@ -329,6 +329,8 @@ class Processor:
     def _tell(self, slot: Slot, body: msgspec.Struct, refusal: Rejected, cause: Cause) -> None:
         """Tell those who must know it that what one aggregate asked another for is refused."""
         for number, effect in enumerate(told(body, cause.envelope, refusal)):
+            if effect.aggregate_type not in self._env.aggregates:
+                continue  # Refused for that very reason: there is nobody to tell.
             envelope = internal_envelope(slot, "", 0, number, effect, self.now, cause.context)
             self._send(slot, effect, envelope)
 

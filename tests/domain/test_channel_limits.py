@@ -75,6 +75,8 @@ def test_a_channel_takes_only_what_is_for_channels():
     spec = one().given(publish())
     spec.when(RunInstance("x")).then_rejected("UnsupportedOperation", "RunInstance")
     channel("i-7").when(opened()).then_rejected("InvalidInput", "'i-7' is no channel")
+    device = OpenSubscription("d", "", 3, "wait", owner_type="device")
+    one().when(device).then_rejected("InvalidInput", "'device' waits for no messages")
 
 
 def test_answers_to_a_channel_that_is_not_there_are_refused():

@@ -9,6 +9,7 @@ from schemas.commands import (
     BroadcastSignal,
     CloseSubscription,
     ContinueBroadcast,
+    Correlate,
     OpenSubscription,
     PublishMessage,
     RejectMessage,
@@ -101,6 +102,27 @@ def test_an_owner_that_is_gone_gives_the_message_back_and_loses_its_subscription
     assert rejected.reason
     (message,) = lab.state(PAID).messages.values()
     assert (message.offered, lab.state(PAID).subscriptions) == (0, {})
+
+
+def test_a_definition_may_own_a_subscription(lab_of):
+    """It takes none yet; what matters is that the door lets it hear, and the channel its answer."""
+    lab = lab_of(2)
+    home = partition_of(PAID.encode(), 2)
+    owner = lab.at(1 - home)
+    told(lab, OpenSubscription(owner, "", 3, "start", once=False, owner_type="definition"))
+    said(lab, publish())
+    ((envelope, _),) = sent(lab, Correlate, 1 - home)
+    assert (envelope.aggregate_type, envelope.aggregate_id) == ("definition", owner)
+    lab.settle()
+    kinds = [one.type for one, _ in lab.events(home) if one.aggregate_id == PAID]
+    assert kinds[-2:] == ["message.rejected", "subscription.ended"]
+
+
+def test_an_owner_of_a_kind_that_does_not_exist_is_refused_and_the_shard_goes_on(lab):
+    told(lab, OpenSubscription("x", "life", 3, "wait", owner_type="martian"))
+    assert [reply.code for reply in lab.answers("internal")] == ["InvalidInput"]
+    (reply,) = said(lab, publish())
+    assert reply.accepted
 
 
 def test_who_cannot_open_is_told_why_on_its_own_partition(lab_of):

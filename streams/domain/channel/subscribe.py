@@ -20,6 +20,7 @@ from streams.domain.protocol import Accepted, Decision, Outcome, Rejected, SendC
 ASK_MS_FIRST: Final = 1_000
 ASK_MS_MAX: Final = 60_000
 KINDS: Final = ("message:", "signal:")
+OWNERS: Final = ("instance", "definition")
 OwnersCommand = OpenSubscription | CloseSubscription | AcceptMessage | RejectMessage
 
 
@@ -52,6 +53,8 @@ def decide_open(command: OpenSubscription, state: ChannelState | None, ctx: Deci
             "InvalidInput",
             f"{ctx.aggregate_id!r} is no channel: see channel_id in schemas/ids.py",
         )
+    if command.owner_type not in OWNERS:
+        return Rejected("InvalidInput", f"a {command.owner_type!r} waits for no messages")
     count, limit = len(work.state.subscriptions), ctx.limits.subscriptions
     if count >= limit:
         return Rejected(
