@@ -16,8 +16,8 @@ from schemas.commands import (
     RetryIncident,
     SubscriptionClosed,
 )
-from schemas.envelope import Envelope
-from schemas.ids import channel_id, store_key
+from schemas.envelope import Context, Envelope
+from schemas.ids import channel_id, routing_key, store_key
 from schemas.partition import partition_of
 from schemas.registry import public_type
 from streams.domain.channel.aggregate import CHANNEL
@@ -38,10 +38,13 @@ def opened(owner="nobody"):
     return OpenSubscription(owner, "life", 3, "wait")
 
 
-def told(lab, body, channel=PAID):
+def told(lab, body, channel=PAID, *, tenant="default", topic=""):
     """Let another aggregate say something to a channel."""
-    envelope = Envelope("internal", public_type(body), lab.now, "channel", channel)
-    lab.kafka.append(Out(lab.names.internal, -1, channel.encode(), encode(envelope, body)))
+    context = Context(tenant=tenant)
+    envelope = Envelope("internal", public_type(body), lab.now, "channel", channel, context=context)
+    key = routing_key(tenant, channel).encode()
+    topic = topic or lab.names.internal
+    lab.kafka.append(Out(topic, -1, key, encode(envelope, body)))
     lab.settle()
 
 
@@ -154,6 +157,17 @@ def test_an_answer_to_a_channel_that_is_not_there_is_noted_and_leaves_nothing(la
     told(lab, RejectMessage("nobody", "life", 3, "m1", "why"))
     assert [reply.code for reply in lab.answers("internal")] == ["NotFound", "NotFound"]
     assert lab.stores[0].get(store_key("channel", "default", PAID)) is None
+
+
+def test_a_channel_is_one_tenants_own(lab):
+    told(lab, opened())
+    told(lab, opened(), tenant="acme")
+    told(lab, publish(), tenant="acme", topic=lab.names.commands)
+    offered = [
+        envelope.context.tenant for envelope, body in lab.events() if getattr(body, "offers", [])
+    ]
+    assert offered == ["acme"]
+    assert list(lab.state(PAID).subscriptions) == ["instance/nobody@life:3"]
 
 
 # A large broadcast.
