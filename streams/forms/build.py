@@ -12,9 +12,11 @@ from streams.domain.net.model import (
     ExclusiveGateway,
     Expression,
     Flow,
+    InclusiveGateway,
     Node,
     NodeKind,
     ParallelGateway,
+    PartialJoin,
     Retry,
     Start,
     Timer,
@@ -26,6 +28,8 @@ from streams.forms.shape import (
     EndShape,
     ExclusiveShape,
     FlowShape,
+    InclusiveShape,
+    JoinShape,
     NodeShape,
     ParallelShape,
     RetryShape,
@@ -34,11 +38,14 @@ from streams.forms.shape import (
     parse_version,
 )
 
-_PLAIN: dict[type[NodeShape], type[Start | End | ExclusiveGateway | ParallelGateway]] = {
+_PLAIN: dict[
+    type[NodeShape], type[Start | End | ExclusiveGateway | ParallelGateway | InclusiveGateway]
+] = {
     StartShape: Start,
     EndShape: End,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
+    InclusiveShape: InclusiveGateway,
 }
 
 
@@ -94,6 +101,8 @@ def _kind(shape: NodeShape) -> NodeKind:
             shape.heartbeat,
             retry,
         )
+    if isinstance(shape, JoinShape):
+        return PartialJoin(shape.count)
     if isinstance(shape, TimerShape):
         duration = None if shape.duration is None else Expression(shape.duration)
         date = None if shape.date is None else Expression(shape.date)

@@ -60,6 +60,19 @@ class ParallelShape(NodeShape):
     type: Literal["parallel"]
 
 
+class InclusiveShape(NodeShape):
+    """`type: inclusive`."""
+
+    type: Literal["inclusive"]
+
+
+class JoinShape(NodeShape):
+    """`type: join`."""
+
+    type: Literal["join"]
+    count: int = Field(ge=1)
+
+
 class ActivityShape(NodeShape):
     """`type: activity`."""
 
@@ -98,7 +111,15 @@ class CallShape(NodeShape):
 
 
 AnyNode = Annotated[
-    StartShape | EndShape | ExclusiveShape | ParallelShape | ActivityShape | TimerShape | CallShape,
+    StartShape
+    | EndShape
+    | ExclusiveShape
+    | ParallelShape
+    | InclusiveShape
+    | JoinShape
+    | ActivityShape
+    | TimerShape
+    | CallShape,
     Field(discriminator="type"),
 ]
 KINDS: dict[str, type[BaseModel]] = {
@@ -106,6 +127,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "end": EndShape,
     "exclusive": ExclusiveShape,
     "parallel": ParallelShape,
+    "inclusive": InclusiveShape,
+    "join": JoinShape,
     "activity": ActivityShape,
     "timer": TimerShape,
     "call": CallShape,

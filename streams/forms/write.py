@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import yaml
@@ -11,14 +11,26 @@ from streams.domain.net.model import (
     Activity,
     Call,
     Definition,
+    End,
     ExclusiveGateway,
     Flow,
+    InclusiveGateway,
     Node,
     ParallelGateway,
+    PartialJoin,
     Retry,
     Start,
     Timer,
 )
+
+_NAMES: Final = {
+    Start: "start",
+    End: "end",
+    ExclusiveGateway: "exclusive",
+    ParallelGateway: "parallel",
+    InclusiveGateway: "inclusive",
+}
+"""Types of the kinds that have nothing else to say."""
 
 
 def write_definition(definition: Definition) -> str:
@@ -125,5 +137,6 @@ def _kind(kind: Any) -> dict[str, Any]:
                 placement="spread" if kind.spread else None,
             ),
         }
-    names = {Start: "start", ExclusiveGateway: "exclusive", ParallelGateway: "parallel"}
-    return {"type": names.get(type(kind), "end")}
+    if isinstance(kind, PartialJoin):
+        return {"type": "join", "count": kind.count}
+    return {"type": _NAMES[type(kind)]}

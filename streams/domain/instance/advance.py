@@ -11,6 +11,7 @@ from schemas.events import Moves, WorkflowCompleted
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.enter import LimitError, enter, incident, object_bytes
+from streams.domain.instance.joins import SPENT
 from streams.domain.instance.state import RUNNING, SUSPENDED
 from streams.domain.instance.walk import Walk, Walked
 from streams.domain.instance.work import Work
@@ -68,7 +69,7 @@ def settle(work: Work, walked: Walked) -> None:
 def complete_if_done(work: Work) -> None:
     """Complete a running instance that has no token left; tell its parent."""
     state = work.state
-    if state.status != RUNNING or state.tokens:
+    if state.status != RUNNING or any(not place.endswith(SPENT) for place in state.tokens.values()):
         return
     try:
         result = result_of(work)

@@ -11,9 +11,9 @@ from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.advance import leave, written
 from streams.domain.instance.enter import LimitError, incident
 from streams.domain.instance.fail_activity import fail
+from streams.domain.instance.joins import OUT
 from streams.domain.instance.start import too_large
 from streams.domain.instance.state import InstanceState, OpenActivity
-from streams.domain.instance.walk import OUT
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity
 from streams.domain.protocol import Decision, Outcome, Rejected

@@ -27,9 +27,10 @@ from streams.domain.instance.advance import RESULT, advance, leave
 from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
 from streams.domain.instance.enter import enter
 from streams.domain.instance.fail_activity import clean_up
+from streams.domain.instance.joins import OUT
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
-from streams.domain.instance.walk import OUT, Walk
+from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Call
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected

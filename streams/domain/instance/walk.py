@@ -1,14 +1,13 @@
 """The token game: where a token goes when its node is done.
 
 BPMN 2.0: an exclusive gateway takes one flow, every other node all flows whose condition
-holds (implicit split); a parallel gateway waits for a token on each incoming flow; any
-other node takes each token as it comes (implicit merge).
+holds (implicit split); a join waits (`joins.py`); any other node takes each token as it
+comes (implicit merge).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -16,12 +15,10 @@ import msgspec
 from schemas.events import Moves, Token
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.joins import OUT, Marking, goes_on, inclusive_join
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph
-from streams.domain.net.model import Activity, Call, End, ExclusiveGateway, Flow, Timer
-
-OUT = "/out"
-"""Suffix of the place of a token whose node's work is done but which cannot leave."""
+from streams.domain.net.model import End, ExclusiveGateway, Flow
 
 
 class Trouble(NamedTuple):
@@ -62,8 +59,7 @@ class Walk:
         self._entries: list[str] = []
         self._troubles: list[Trouble] = []
         self._flows: deque[Flow] = deque()
-        self._arrived: dict[str, int] = {}
-        """New tokens at joins, by flow."""
+        self._marking_now: Marking | None = None
         self._held: list[str] = []
 
     def leave(self, node: str) -> None:
@@ -77,13 +73,15 @@ class Walk:
 
     def check_join(self, node: str) -> None:
         """Fire a join, as often as it can, whose tokens came while nothing was routed."""
-        while self._join(node):
+        while node not in self._graph.or_joins and self._join(node):
             pass
 
     def run(self, *, suspended: bool = False) -> Walked:
         """Follow the flows until every token waits; while suspended none goes any further."""
         work = self._work
-        while self._flows:
+        while self._flows or (not suspended and self._free_a_join()):
+            if not self._flows:
+                continue  # The join that was freed could not leave.
             flow = self._flows.popleft()
             if suspended or work.exhausted():
                 self._held.append(flow.id)
@@ -98,36 +96,43 @@ class Walk:
         node = flow.target
         graph = self._graph
         if node in graph.joins:
-            self._arrived[flow.id] = self._arrived.get(flow.id, 0) + 1
-            self._join(node)
+            self._marking().put(flow.id)
+            if node not in graph.or_joins:
+                self._join(node)
             return
-        kind = graph.nodes[node].kind
-        if isinstance(kind, Activity | Timer | Call):
+        if node in graph.waits:
             self._entries.append(node)
             return
         self._path.append(node)
-        if not isinstance(kind, End):
+        if not isinstance(graph.nodes[node].kind, End):
             self._take(node)
 
+    def _marking(self) -> Marking:
+        if self._marking_now is None:
+            state = self._work.state
+            self._marking_now = Marking({} if state is None else state.tokens, self._consumed)
+        return self._marking_now
+
     def _join(self, node: str) -> bool:
-        """Consume one token of each incoming flow, if there is one on each."""
-        incoming = self._graph.incoming[node]
-        resting: dict[str, int] = {}
-        state = self._work.state
-        if state is not None:
-            gone = set(self._consumed)
-            for token, place in state.tokens.items():
-                if token not in gone:
-                    resting.setdefault(place, token)
-        if not all(self._arrived.get(f.id) or f.id in resting for f in incoming):
+        """Leave a join if it can go on."""
+        if not goes_on(self._graph, node, self._marking()):
             return False
-        for flow in incoming:
-            if self._arrived.get(flow.id):
-                self._arrived[flow.id] -= 1
-            else:
-                self._consumed.append(resting[flow.id])
-        self._path.append(node)
-        self._take(node)
+        self.leave(node)
+        return True
+
+    def _free_a_join(self) -> bool:
+        """Leave an inclusive join that nothing on its way to it holds back any more."""
+        if not self._graph.or_joins:
+            return False
+        marking = self._marking()
+        elsewhere = [*self._held, *self._entries, *(trouble.node for trouble in self._troubles)]
+        found = inclusive_join(self._graph, marking, elsewhere)
+        if found is None:
+            return False
+        join, arrived = found
+        for flow in arrived:
+            marking.take(flow)
+        self.leave(join)
         return True
 
     def _take(self, node: str) -> None:
@@ -170,10 +175,9 @@ class Walk:
         self._troubles.append(Trouble(node, node + OUT, code, message, expression, seen))
 
     def _moves(self) -> Moves:
-        places: Iterable[str] = self._held
-        if self._arrived:
-            waiting = [flow for flow, count in self._arrived.items() for _ in range(count)]
-            places = [*waiting, *self._held]
+        places = self._held
+        if self._marking_now is not None:
+            places = [*self._marking_now.produced(), *self._held]
         state = self._work.state
         token = 1 if state is None else state.next_token
         produced = [Token(token + n, place) for n, place in enumerate(places)]

@@ -17,11 +17,15 @@ from streams.domain.net.model import (
     End,
     Expression,
     Flow,
+    InclusiveGateway,
     Node,
     ParallelGateway,
+    PartialJoin,
     Start,
     Timer,
+    Waiting,
 )
+from streams.domain.net.or_join import Reach, reach_of
 
 Mapping = tuple[tuple[tuple[str, ...], Value], ...]
 """Output mappings: path of the variable, value."""
@@ -57,12 +61,15 @@ class Graph:
         "inputs",
         "joins",
         "nodes",
+        "or_joins",
         "outgoing",
         "outputs",
+        "partial_joins",
         "results",
         "start",
         "straight",
         "version",
+        "waits",
     )
 
     def __init__(self, definition: Definition) -> None:
@@ -74,11 +81,18 @@ class Graph:
         edges = edges_of(definition)
         self.incoming = {node: tuple(flows) for node, flows in edges.incoming.items()}
         self.outgoing = {node: self._routes(flows) for node, flows in edges.outgoing.items()}
-        self.joins = frozenset(
-            node.id
-            for node in self.nodes.values()
-            if isinstance(node.kind, ParallelGateway) and len(self.incoming[node.id]) > 1
-        )
+        several = [node for node in self.nodes.values() if len(self.incoming[node.id]) > 1]
+        self.or_joins: dict[str, Reach] = {
+            node.id: reach_of(node.id, edges.incoming)
+            for node in several
+            if isinstance(node.kind, InclusiveGateway)
+        }
+        self.partial_joins = {
+            node.id: node.kind.count for node in several if isinstance(node.kind, PartialJoin)
+        }
+        parallel = {node.id for node in several if isinstance(node.kind, ParallelGateway)}
+        self.joins = frozenset({*parallel, *self.or_joins, *self.partial_joins})
+        self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
@@ -101,6 +115,8 @@ class Graph:
         return tuple(Route(flow, self._condition(flow)) for flow in ordered)
 
     def _straight_ways(self) -> dict[str, Straight]:
+        if self.or_joins:
+            return {}  # Where a token goes may free a join that waits for it elsewhere.
         found = {node: self._straight(node) for node in self.nodes}
         return {node: way for node, way in found.items() if way is not None}
 
@@ -116,11 +132,10 @@ class Graph:
             path.append(flow.id)
             if node in self.joins:
                 return None
-            kind = self.nodes[node].kind
-            if isinstance(kind, Activity | Timer | Call):
+            if node in self.waits:
                 return Straight(path, node, steps)
             path.append(node)
-            if isinstance(kind, End):
+            if isinstance(self.nodes[node].kind, End):
                 return Straight(path, "", steps)
         return None
 
@@ -152,7 +167,7 @@ class Graph:
                 self.durations[node.id] = self._value(kind.duration, f"node {node.id}: duration")
             if kind.date is not None:
                 self.dates[node.id] = self._value(kind.date, f"node {node.id}: date")
-        if isinstance(kind, Activity | Call | Timer) and kind.output:
+        if isinstance(kind, Waiting) and kind.output:
             self.outputs[node.id] = tuple(
                 (tuple(path.split(".")), self._value(value, f"node {node.id}: output {path}"))
                 for path, value in kind.output.items()

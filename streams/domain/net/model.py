@@ -98,6 +98,24 @@ class ParallelGateway(msgspec.Struct, frozen=True, gc=False, tag="parallel"):
     """Waits for one token on every incoming flow, then takes every outgoing flow."""
 
 
+class InclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="inclusive"):
+    """Takes every outgoing flow whose condition is true, else the default.
+
+    With several incoming flows it waits until no token elsewhere can still come to it on a
+    flow that has none (BPMN 2.0.2, table 13.4).
+    """
+
+
+class PartialJoin(msgspec.Struct, frozen=True, gc=False, tag="join"):
+    """Goes on when `count` of its incoming flows have brought a token; the others' are absorbed.
+
+    When every flow has brought one it begins again (blocking partial join, workflow pattern 31;
+    with a count of 1 the blocking discriminator, 28).
+    """
+
+    count: int
+
+
 class Timer(msgspec.Struct, frozen=True, gc=False, tag="timer"):
     """An intermediate timer event: a duration or a date, each possibly an expression.
 
@@ -123,7 +141,10 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     """True: the child is a root of its own, on a partition of its own."""
 
 
-NodeKind = Start | End | Activity | ExclusiveGateway | ParallelGateway | Timer | Call
+Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
+Waiting = Activity | Timer | Call
+"""Kinds at which a token rests until something happens."""
+NodeKind = Start | End | Gateway | Waiting
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):

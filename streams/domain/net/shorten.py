@@ -31,7 +31,7 @@ def _clashes(marking: int, by_step: dict[Step, list[Firing]], run: list[Step], p
     """Tell whether a run can be made, and its last step is the first to fill a place twice."""
     last = len(run) - 1
     for number, step in enumerate(run):
-        able = [one for one in by_step[step] if marking & one.pre == one.pre]
+        able = [one for one in by_step[step] if one.enabled(marking)]
         if not able:
             return False
         firing = able[0]

@@ -24,10 +24,13 @@ from streams.domain.net.model import (
     ExclusiveGateway,
     Expression,
     Flow,
+    InclusiveGateway,
     Node,
     ParallelGateway,
+    PartialJoin,
     Start,
     Timer,
+    Waiting,
 )
 
 PROBLEMS_MAX: Final = 200
@@ -117,8 +120,9 @@ def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
         return []
     where = ("flows", place, "condition")
     source = definition.nodes.get(flow.source)
-    if source is not None and isinstance(source.kind, ParallelGateway):
-        return [StructureProblem(where, "flows out of a parallel gateway have no condition")]
+    if source is not None and isinstance(source.kind, ParallelGateway | PartialJoin):
+        kind = "parallel gateway" if isinstance(source.kind, ParallelGateway) else "join"
+        return [StructureProblem(where, f"flows out of a {kind} have no condition")]
     try:
         compile_cel(flow.condition, definition.variables)
     except CompileError as error:
@@ -144,6 +148,9 @@ def _node(node: Node, edges: Edges) -> Problems:
         found.append(StructureProblem((*where, "queue"), "a queue is a topic's name"))
     if isinstance(node.kind, Timer) and (node.kind.duration is None) == (node.kind.date is None):
         found.append(StructureProblem(where, "a timer has either a duration or a date"))
+    if isinstance(node.kind, PartialJoin) and node.kind.count > len(incoming):
+        message = f"{node.id} waits for {node.kind.count} tokens on {len(incoming)} incoming flows"
+        found.append(StructureProblem((*where, "count"), message))
     if isinstance(node.kind, Call) and not is_client_id(node.kind.definition_id):
         found.append(StructureProblem((*where, "definition"), "a definition's id is needed"))
     return found
@@ -153,8 +160,8 @@ def _choice(node: Node, outgoing: list[Flow]) -> Problems:
     """A choice without a default waits as an incident where no condition is true."""
     plain = [flow for flow in outgoing if not flow.condition and not flow.default]
     where = ("nodes", node.id)
-    if isinstance(node.kind, ExclusiveGateway) and len(outgoing) > 1:
-        if len(plain) > 1:
+    if isinstance(node.kind, ExclusiveGateway | InclusiveGateway) and len(outgoing) > 1:
+        if len(plain) > 1 and isinstance(node.kind, ExclusiveGateway):
             message = f"{node.id} has {len(plain)} flows without a condition: one would always win"
             return [StructureProblem(where, message)]
         if not plain and not any(flow.default for flow in outgoing):
@@ -192,7 +199,7 @@ def _expressions(definition: Definition) -> Iterator[tuple[tuple[str | int, ...]
         elif isinstance(kind, Call):
             yield from (((*where, "input", name), given) for name, given in kind.input.items())
         yield from (((*where, name), one) for name, one in single.items() if one is not None)
-        if isinstance(kind, Activity | Timer | Call):
+        if isinstance(kind, Waiting):
             yield from (((*where, "output", path), value) for path, value in kind.output.items())
 
 
@@ -228,7 +235,7 @@ def _reach(definition: Definition, edges: Edges) -> Problems:
 
 def _busy_cycles(definition: Definition, edges: Edges) -> Problems:
     """A cycle on which no node waits would run for ever within one command."""
-    waits = {n.id for n in definition.nodes.values() if isinstance(n.kind, Activity | Timer | Call)}
+    waits = {n.id for n in definition.nodes.values() if isinstance(n.kind, Waiting)}
     passing = {
         name: [flow.target for flow in flows if flow.target not in waits]
         for name, flows in edges.outgoing.items()
