@@ -30,8 +30,8 @@ from schemas.results import (
     HeartbeatActivity,
     ReportActivityStarted,
 )
-from streams.domain.instance.joins import OUT
 from streams.domain.instance.lifecycle import TRANSITIONS
+from streams.domain.instance.places import OUT
 from streams.domain.net.model import Waiting
 from streams.domain.protocol import Accepted, CancelTask, DispatchActivity, SendCommand
 from streams.forms import read_definition

@@ -9,12 +9,13 @@ from schemas.commands import ResumeInstance, RetryIncident, RunInstance, Suspend
 from schemas.events import ErrorOccurred
 from schemas.results import CompleteActivity
 from streams.domain.net.explore import explore
-from streams.domain.net.petri import petri_net
 from streams.domain.net.reduce import reduced
 from streams.domain.net.soundness import soundness, violations_of
+from streams.domain.net.translate import petri_net
 from streams.domain.net.validate import structure_problems
 from streams.forms import read_definition
 from streams.testing.spec import has, instance
+from streams.testing.steps import complete, waiting
 
 INCLUSIVE = """
 id: flow
@@ -49,16 +50,6 @@ nodes:
 """
 
 
-def waiting(spec):
-    return sorted(activity.node for activity in spec.state.activities.values())
-
-
-def done(spec, node, output=b"{}"):
-    """The worker of the only open activity of a node completes it."""
-    (key,) = [key for key, one in spec.state.activities.items() if one.node == node]
-    return spec.given(CompleteActivity(key, 1, output))
-
-
 def started(source, **variables):
     return instance(source).given(RunInstance("flow", "", json.dumps(variables).encode()))
 
@@ -68,9 +59,9 @@ def test_an_inclusive_split_takes_every_true_flow_else_the_default_and_all_are_j
     spec = started(INCLUSIVE, n=n)
     assert waiting(spec) == list(taken)
     for number, node in enumerate(taken, 1):
-        spec = done(spec, node)
+        spec = complete(spec, node)
         assert (waiting(spec) == ["after"]) == (number == len(taken))
-    assert done(spec, "after").state.status == "Completed"
+    assert complete(spec, "after").state.status == "Completed"
 
 
 def test_an_inclusive_split_without_a_true_flow_waits_for_an_operator():
@@ -90,9 +81,9 @@ def test_an_inclusive_join_goes_on_when_the_token_it_waited_for_goes_elsewhere()
         "  b: {type: activity, activity_type: job, "
         'next: [{to: meet, when: "${back}"}, {to: gone, default: true}]}\n  gone: {type: end}',
     )
-    spec = done(started(source, n=6, back=False), "a")
+    spec = complete(started(source, n=6, back=False), "a")
     assert waiting(spec) == ["b"]
-    assert waiting(done(spec, "b")) == ["after"]
+    assert waiting(complete(spec, "b")) == ["after"]
 
 
 def test_a_joined_loop_waits_for_the_branch_that_goes_round_again():
@@ -112,10 +103,10 @@ nodes:
   meet: {type: inclusive, next: end}
   end: {type: end}
 """
-    spec = done(started(source), "a")
-    spec = done(spec, "b", b'{"again":true}')
+    spec = complete(started(source), "a")
+    spec = complete(spec, "b", b'{"again":true}')
     assert waiting(spec) == ["b"]
-    assert done(spec, "b", b'{"again":false}').state.status == "Completed"
+    assert complete(spec, "b", b'{"again":false}').state.status == "Completed"
 
 
 def test_inner_joins_go_on_before_outer_ones():
@@ -135,13 +126,13 @@ nodes:
   end: {type: end}
 """
     spec = started(source, b=True, c=True)
-    spec = done(done(spec, "c"), "a")
+    spec = complete(complete(spec, "c"), "a")
     assert waiting(spec) == ["b"]
-    spec = done(spec, "b")
+    spec = complete(spec, "b")
     assert waiting(spec) == ["between"]
-    assert done(spec, "between").state.status == "Completed"
+    assert complete(spec, "between").state.status == "Completed"
     spec = started(source, b=False, c=False)
-    assert done(done(spec, "a"), "between").state.status == "Completed"
+    assert complete(complete(spec, "a"), "between").state.status == "Completed"
 
 
 VICIOUS = """
@@ -167,25 +158,25 @@ def test_joins_that_wait_for_each_other_are_refused_and_the_engine_shows_why():
     """BPMN's rule lets neither go on (a vicious circle), so it must not be published."""
     verdict = soundness(read_definition(VICIOUS))
     assert verdict.violations[0].property == "option to complete"
-    spec = done(done(started(VICIOUS, no=False), "a"), "b")
+    spec = complete(complete(started(VICIOUS, no=False), "a"), "b")
     assert (spec.state.status, waiting(spec)) == ("Running", [])
 
 
 def test_an_inclusive_join_does_not_go_on_while_suspended():
     spec = started(INCLUSIVE, n=6).given(SuspendInstance())
-    spec = done(done(spec, "a"), "b")
+    spec = complete(complete(spec, "a"), "b")
     assert waiting(spec) == []
     assert waiting(spec.given(ResumeInstance())) == ["after"]
 
 
 def test_a_partial_join_goes_on_at_its_count_and_absorbs_the_rest():
-    spec = done(started(PARTIAL), "b")
+    spec = complete(started(PARTIAL), "b")
     assert waiting(spec) == ["a", "c"]
-    spec = done(spec, "c")
+    spec = complete(spec, "c")
     assert waiting(spec) == ["a", "after"]
-    late = done(done(spec, "after"), "a")
+    late = complete(complete(spec, "after"), "a")
     assert (late.state.status, late.state.tokens) == ("Completed", {})
-    early = done(done(spec, "a"), "after")
+    early = complete(complete(spec, "a"), "after")
     assert (early.state.status, early.state.tokens) == ("Completed", {})
 
 
@@ -196,8 +187,8 @@ def test_marks_of_a_partial_join_hold_nothing_up():
         "next: [a, b, c]}\n  a: {type: activity, activity_type: job, next: "
         '[{to: meet, when: "${back}"}, {to: end, default: true}]}',
     )
-    spec = done(done(started(source, back=False), "b"), "c")
-    spec = done(done(spec, "after"), "a")
+    spec = complete(complete(started(source, back=False), "b"), "c")
+    spec = complete(complete(spec, "after"), "a")
     assert spec.state.status == "Completed"
 
 
@@ -220,13 +211,13 @@ nodes:
     next: [{to: again, when: "${round < 2}"}, {to: end, default: true}]
   end: {type: end}
 """
-    spec = done(started(source), "a")
+    spec = complete(started(source), "a")
     assert waiting(spec) == ["b", "count"]
-    spec = done(done(spec, "b"), "count")
+    spec = complete(complete(spec, "b"), "count")
     assert waiting(spec) == ["a", "b"]
-    spec = done(spec, "b")
+    spec = complete(spec, "b")
     assert waiting(spec) == ["a", "count"]
-    spec = done(done(spec, "count"), "a")
+    spec = complete(complete(spec, "count"), "a")
     assert (spec.state.status, spec.state.tokens) == ("Completed", {})
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.commands import Continue, FireTimer, ResumeInstance, RunInstance, SuspendInstance
 from schemas.events import ActivityCompleted, ActivityScheduled, WorkflowCompleted
 from schemas.results import CompleteActivity, FailActivity
-from streams.domain.instance.joins import OUT, SPENT
+from streams.domain.instance.places import OUT, SPENT
 from streams.domain.net.model import Waiting
 from streams.domain.protocol import SendCommand
 from streams.forms import read_definition, write_definition

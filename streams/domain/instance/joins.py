@@ -6,16 +6,10 @@ token keep a mark (place `FLOW/spent`) until every flow has brought one; marks h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
 
+from streams.domain.instance.places import OUT, SPENT
 from streams.domain.net.graph import Graph
-from streams.domain.net.or_join import awaited
-
-OUT: Final = "/out"
-"""Suffix of the place of a token whose node's work is done but which cannot leave."""
-SPENT: Final = "/spent"
-"""Suffix of the place of a mark: the flow has brought its token in this round."""
 
 
 class Marking:
@@ -107,25 +101,23 @@ def inclusive_join(
     Asked only when every token has come to rest; `elsewhere` are the nodes and flows at which
     the walk has tokens of its own.
     """
-    occupied: set[str] | None = None
     for join, reach in graph.or_joins.items():
-        arrived = frozenset(flow for flow in reach if marking.has(flow))
+        arrived = frozenset(flow for flow in reach.coming if marking.has(flow))
         if not arrived:
             continue
-        if occupied is None:
-            occupied = _flows_of(graph, [*marking.places(), *elsewhere])
-        if not occupied & awaited(reach, arrived):
+        waits = reach.awaiting(arrived)
+        places = (place for place in (*marking.places(), *elsewhere) if place not in arrived)
+        if not any(waits.holds_back(*_ways(graph, place)) for place in places):
             return join, sorted(arrived)
     return None
 
 
-def _flows_of(graph: Graph, places: Iterable[str]) -> set[str]:
-    """Return the flows on which tokens are, or which lead out of the nodes where they are."""
-    flows: set[str] = set()
-    for place in places:
-        node = place.removesuffix(OUT)
-        if node in graph.outgoing:
-            flows.update(route.flow.id for route in graph.outgoing[node])
-        elif not place.endswith(SPENT):
-            flows.add(place)
-    return flows
+def _ways(graph: Graph, place: str) -> tuple[Collection[str], Collection[str]]:
+    """Return the flows that a token at a place can take next, and those that are no event's."""
+    node = place.removesuffix(OUT)
+    if node not in graph.outgoing:
+        flow = () if place.endswith(SPENT) else (place,)
+        return flow, flow
+    plain = graph.ways_out([node])
+    events = () if node != place else graph.boundaries.get(node, ())
+    return [*plain, *graph.ways_out(events)], plain

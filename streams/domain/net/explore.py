@@ -112,6 +112,9 @@ def _nexts(
             found.fired.add(number)
             if firing.urgent:
                 return {marking ^ firing.pre | firing.post: number}, acted
+            if firing.clears:
+                nexts.setdefault(firing.post, number)
+                continue
             rest = marking ^ firing.pre
             if rest & firing.post:
                 if found.clash is None:

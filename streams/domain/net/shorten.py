@@ -35,7 +35,7 @@ def _clashes(marking: int, by_step: dict[Step, list[Firing]], run: list[Step], p
         if not able:
             return False
         firing = able[0]
-        marking ^= firing.pre
+        marking = 0 if firing.clears else marking ^ firing.pre
         if marking & firing.post:
             return number == last and bool(marking & firing.post & place)
         marking |= firing.post
