@@ -198,7 +198,7 @@ def _scope_started(row: Instance, body: e.ScopeStarted, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _subscribed(row: Instance, body: e.SubscriptionOpened, _: Event) -> None:
+def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
     if body.host:
         row.tokens.setdefault(body.token, body.host)
 
@@ -242,7 +242,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.CallStarted: _token_placed,
     e.NodeExecuted: _executed,
     e.ScopeStarted: _scope_started,
-    e.SubscriptionOpened: _subscribed,
+    e.EventAwaited: _subscribed,
     e.EventTriggered: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,

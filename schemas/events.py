@@ -226,7 +226,7 @@ class ScopeStarted(msgspec.Struct, frozen=True, gc=False):
     moves: Moves = NO_MOVES
 
 
-class SubscriptionOpened(msgspec.Struct, frozen=True, gc=False):
+class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """A token waits for an event beside its work, or for one of several; named by its sequence."""
 
     node: str
@@ -247,7 +247,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
     kind: str
     """`timer` or `error`."""
     subscription: int = 0
-    """The sequence of `subscription.opened`; 0 where none was needed."""
+    """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""
     """The node whose boundary it is, or the event gateway."""
     moves: Moves = NO_MOVES

@@ -46,7 +46,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.CallStarted: "call.started",
     events.NodeExecuted: "node.executed",
     events.ScopeStarted: "scope.started",
-    events.SubscriptionOpened: "subscription.opened",
+    events.EventAwaited: "event.awaited",
     events.EventTriggered: "event.triggered",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",

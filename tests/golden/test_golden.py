@@ -125,7 +125,7 @@ HISTORIES = {
     "call.started": lambda: one().given(StartChild("flow", "", b'{"n":1}', "root", "life", 7)),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
-    "subscription.opened": lambda: instance(SCOPED).given(*scoped().past[:3]),
+    "event.awaited": lambda: instance(SCOPED).given(*scoped().past[:3]),
     "event.triggered": lambda: instance(SCOPED).given(
         *scoped().later(5_000).given(FireTimer(0)).past[:-1]
     ),

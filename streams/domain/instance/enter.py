@@ -9,7 +9,7 @@ from schemas.events import (
     ActivityScheduled,
     CallStarted,
     ErrorOccurred,
-    SubscriptionOpened,
+    EventAwaited,
     TimerScheduled,
 )
 from schemas.ids import ID_LENGTH_MAX, child_id
@@ -91,7 +91,7 @@ def due_times(work: Work, node: str, token: int, scope: int) -> list[tuple[str, 
 def arm(work: Work, token: int, due: list[tuple[str, int]], host: str = "") -> None:
     """Wait for timers beside what the token does; at a gateway (`host`) for them alone."""
     for name, when in due:
-        work.emit(SubscriptionOpened(name, token, "timer", host, when))
+        work.emit(EventAwaited(name, token, "timer", host, when))
 
 
 def scope_locals(work: Work, node: str, around: int) -> dict[str, bytes]:

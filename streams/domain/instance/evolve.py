@@ -300,9 +300,7 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
     return _moved(placed, event.moves, at)
 
 
-def _subscription_opened(
-    state: InstanceState, event: e.SubscriptionOpened, at: EventPlace
-) -> InstanceState:
+def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
@@ -369,7 +367,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.CallStarted: _call_started,
     e.NodeExecuted: _node_executed,
     e.ScopeStarted: _scope_started,
-    e.SubscriptionOpened: _subscription_opened,
+    e.EventAwaited: _event_awaited,
     e.EventTriggered: _event_triggered,
     e.ErrorOccurred: _error_occurred,
     e.IncidentResolved: _incident_resolved,

@@ -97,7 +97,7 @@ class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An event that is waited for. Its key is the sequence of `subscription.opened`."""
+    """An event that is waited for. Its key is the sequence of `event.awaited`."""
 
     node: str
     """The boundary event, or the event that follows an event gateway."""
