@@ -6,7 +6,16 @@ from typing import Final
 
 import msgspec
 
-from schemas import commands, definitions, events, replies, results, tasks, telemetry
+from schemas import (
+    channel_events,
+    commands,
+    definitions,
+    events,
+    replies,
+    results,
+    tasks,
+    telemetry,
+)
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.RunInstance: "RunInstance",
@@ -54,19 +63,22 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.TimerScheduled: "timer.scheduled",
     events.CallStarted: "call.started",
     events.NodeExecuted: "node.executed",
+    events.ScopeStarted: "scope.started",
+    events.EventAwaited: "event.awaited",
+    events.EventTriggered: "event.triggered",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.DefinitionSubmitted: "definition.submitted",
     events.DefinitionPublished: "definition.published",
     events.DefinitionRefused: "definition.refused",
-    events.MessagePublished: "message.published",
-    events.MessageOffered: "message.offered",
-    events.MessageCorrelated: "message.correlated",
-    events.MessageRejected: "message.rejected",
-    events.MessageExpired: "message.expired",
-    events.SignalBroadcast: "signal.broadcast",
-    events.SubscriptionOpened: "subscription.opened",
-    events.SubscriptionEnded: "subscription.ended",
+    channel_events.MessagePublished: "message.published",
+    channel_events.MessageOffered: "message.offered",
+    channel_events.MessageCorrelated: "message.correlated",
+    channel_events.MessageRejected: "message.rejected",
+    channel_events.MessageExpired: "message.expired",
+    channel_events.SignalBroadcast: "signal.broadcast",
+    channel_events.SubscriptionOpened: "subscription.opened",
+    channel_events.SubscriptionEnded: "subscription.ended",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -90,8 +102,9 @@ VERSIONS: Final[dict[str, int]] = {
 }
 """Present schema version by class name, where it is not 1."""
 
+_EVENT_MODULES: Final = (events.__name__, channel_events.__name__)
 EVENT_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == events.__name__
+    name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
 COMMAND_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ == commands.__name__

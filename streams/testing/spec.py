@@ -16,7 +16,6 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec.structs import replace
 
-from schemas import events
 from schemas.registry import EVENT_TYPES, public_type
 from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
@@ -109,7 +108,7 @@ class Spec(msgspec.Struct, frozen=True):
         """Go through commands, which must be accepted, and events, which are facts."""
         spec = self
         for step in steps:
-            if type(step).__module__ != events.__name__:
+            if public_type(step) not in EVENT_TYPES:
                 spec = spec.when(step).accepted()
             else:
                 spec = spec.happened(step)

@@ -2,6 +2,16 @@
 
 import pytest
 
+from schemas.channel_events import (
+    MessageCorrelated,
+    MessageExpired,
+    MessageOffered,
+    MessagePublished,
+    MessageRejected,
+    Offer,
+    SubscriptionEnded,
+    SubscriptionOpened,
+)
 from schemas.commands import (
     AcceptMessage,
     CloseSubscription,
@@ -11,16 +21,6 @@ from schemas.commands import (
     PublishMessage,
     RejectMessage,
     SubscriptionClosed,
-)
-from schemas.events import (
-    MessageCorrelated,
-    MessageExpired,
-    MessageOffered,
-    MessagePublished,
-    MessageRejected,
-    Offer,
-    SubscriptionEnded,
-    SubscriptionOpened,
 )
 from schemas.ids import channel_id
 from schemas.json_text import parse

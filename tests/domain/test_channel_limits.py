@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.channel_events import MessageExpired, MessagePublished
 from schemas.commands import (
     AcceptMessage,
     BroadcastSignal,
@@ -12,7 +13,7 @@ from schemas.commands import (
     RetryIncident,
     RunInstance,
 )
-from schemas.events import ErrorOccurred, MessageExpired, MessagePublished
+from schemas.events import ErrorOccurred
 from streams.domain.protocol import RedriveCommand
 from streams.testing.spec import channel
 

@@ -1,5 +1,13 @@
 """A signal channel: everything that waits gets the signal, and nothing that comes later."""
 
+from schemas.channel_events import (
+    MessageCorrelated,
+    MessageOffered,
+    MessageRejected,
+    Offer,
+    SignalBroadcast,
+    SubscriptionEnded,
+)
 from schemas.commands import (
     AcceptMessage,
     BroadcastSignal,
@@ -8,14 +16,6 @@ from schemas.commands import (
     FireTimer,
     OpenSubscription,
     RejectMessage,
-)
-from schemas.events import (
-    MessageCorrelated,
-    MessageOffered,
-    MessageRejected,
-    Offer,
-    SignalBroadcast,
-    SubscriptionEnded,
 )
 from schemas.ids import channel_id
 from streams.domain.channel.subscribe import ASK_MS_FIRST

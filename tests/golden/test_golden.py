@@ -84,6 +84,32 @@ def broken():
     return running().given(CompleteActivity(2, 1, b'{"x":"y"}'))
 
 
+SCOPED = """
+id: scoped
+version: 1.0.0
+nodes:
+  start: {type: start, next: part}
+  part:
+    type: scope
+    variables: {x: {type: integer, default: 2}}
+    nodes:
+      in: {type: start, next: fork}
+      fork: {type: parallel, next: [work, both]}
+      work: {type: activity, activity_type: job, output: {x: "${x + 1}"}, next: both}
+      both: {type: parallel, next: out}
+      out: {type: end}
+    next: end
+  late: {type: boundary, on: part, duration: PT5S, next: end}
+  wrong: {type: boundary, on: part, error: "*", output: {why: "${error.code}"}, next: end}
+  end: {type: end}
+"""
+# Keys: started 1, scope 2, subscription 3, work 4.
+
+
+def scoped():
+    return instance(SCOPED).given(RunInstance("scoped"))
+
+
 def waiting():
     """A message channel that two wait at, the second for many."""
     return channel("message:paid:7").given(
@@ -126,6 +152,11 @@ HISTORIES = {
     "timer.scheduled": lambda: one().given(*running().past[:3]),
     "call.started": lambda: one().given(StartChild("flow", "", b'{"n":1}', "root", "life", 7)),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
+    "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
+    "event.awaited": lambda: instance(SCOPED).given(*scoped().past[:3]),
+    "event.triggered": lambda: instance(SCOPED).given(
+        *scoped().later(5_000).given(FireTimer(0)).past[:-1]
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "definition.submitted": lambda: definition("flow").given(

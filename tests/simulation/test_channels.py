@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from schemas import channel_events as e
 from schemas import commands as c
-from schemas import events as e
 from schemas.registry import EVENT_TYPES
 from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.channel.evolve import evolve

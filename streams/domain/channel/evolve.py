@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas import events as e
+from schemas import channel_events as e
+from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.ids import subscription_ref
 from streams.domain.channel.state import EMPTY, ChannelState, Published, Subscription, id_hash
 from streams.domain.protocol import EventPlace
@@ -71,7 +72,9 @@ def _next(subscription: Subscription) -> Subscription:
 
 
 def _remembered(
-    state: ChannelState, event: e.MessagePublished | e.SignalBroadcast, name: str
+    state: ChannelState,
+    event: e.MessagePublished | e.SignalBroadcast,
+    name: str,
 ) -> dict[bytes, int]:
     recent = state.recent.copy()
     for oldest in list(islice(recent, event.forgotten)):
@@ -181,11 +184,11 @@ def _ended(state: ChannelState, event: e.SubscriptionEnded, _: EventPlace) -> Ch
     return _offer(replace(state, subscriptions=subscriptions, messages=messages), event.offers)
 
 
-def _error(state: ChannelState, event: e.ErrorOccurred, at: EventPlace) -> ChannelState:
+def _error(state: ChannelState, event: ErrorOccurred, at: EventPlace) -> ChannelState:
     return replace(state, incidents={**state.incidents, at.sequence: event.command})
 
 
-def _resolved(state: ChannelState, event: e.IncidentResolved, _: EventPlace) -> ChannelState:
+def _resolved(state: ChannelState, event: IncidentResolved, _: EventPlace) -> ChannelState:
     rest = {number: kept for number, kept in state.incidents.items() if number != event.incident}
     return replace(state, incidents=rest)
 
@@ -199,8 +202,8 @@ APPLIERS: Final[dict[type[msgspec.Struct], Callable[[ChannelState, Any, EventPla
     e.SignalBroadcast: _broadcast,
     e.SubscriptionOpened: _opened,
     e.SubscriptionEnded: _ended,
-    e.ErrorOccurred: _error,
-    e.IncidentResolved: _resolved,
+    ErrorOccurred: _error,
+    IncidentResolved: _resolved,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from schemas import events as e
+from schemas import channel_events as e
 from schemas.commands import BroadcastSignal, ContinueBroadcast, PublishMessage
 from schemas.ids import channel_id
 from schemas.json_text import JsonError, canonical, parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas import events as e
+from schemas import channel_events
 from schemas.commands import (
     AcceptMessage,
     CloseSubscription,
@@ -64,7 +64,7 @@ def decide_open(command: OpenSubscription, state: ChannelState | None, ctx: Deci
         )
     work.expire()
     work.match(
-        e.SubscriptionOpened(
+        channel_events.SubscriptionOpened(
             command.owner_type,
             command.owner_id,
             command.owner_incarnation,
@@ -79,8 +79,8 @@ def decide_open(command: OpenSubscription, state: ChannelState | None, ctx: Deci
 def _again(work: Work, ref: str, known: Subscription) -> Outcome:
     """An owner that deferred, and opens what is open, is ready now."""
     if known.ask_at:
-        offers = [e.Offer(known.offers[0], ref)]
-        work.emit(e.MessageOffered(offers))
+        offers = [channel_events.Offer(known.offers[0], ref)]
+        work.emit(channel_events.MessageOffered(offers))
         work.ask(offers)
     return work.accepted()
 
@@ -96,7 +96,7 @@ def decide_close(command: CloseSubscription, state: ChannelState, ctx: Decision)
     if found.closed:
         return work.accepted()
     awaits_answer = bool(found.offers) and not found.ask_at
-    work.match(e.SubscriptionEnded(*_owner(found), awaits_answer))
+    work.match(channel_events.SubscriptionEnded(*_owner(found), awaits_answer))
     work.expire()
     if not awaits_answer:
         work.confirm(found)
@@ -120,7 +120,7 @@ def decide_accept(command: AcceptMessage, state: ChannelState, ctx: Decision) ->
     work.expire()
     number = found.offers[0]
     ended = found.once or found.closed
-    work.match(e.MessageCorrelated(number, command.message_id, *_owner(found), ended))
+    work.match(channel_events.MessageCorrelated(number, command.message_id, *_owner(found), ended))
     _go_on(work, _ref(command), found)
     return work.accepted()
 
@@ -135,13 +135,13 @@ def decide_reject(command: RejectMessage, state: ChannelState, ctx: Decision) ->
     number = found.offers[0]
     if not command.final and not found.closed:
         delay = min(ASK_MS_FIRST << min(found.asks, 16), ASK_MS_MAX)
-        event = e.MessageRejected(
+        event = channel_events.MessageRejected(
             number, command.message_id, *_owner(found), reason, ctx.now + delay
         )
         work.emit(event)
         return work.accepted()
     work.expire()
-    work.match(e.MessageRejected(number, command.message_id, *_owner(found), reason))
+    work.match(channel_events.MessageRejected(number, command.message_id, *_owner(found), reason))
     work.expire()
     _go_on(work, _ref(command), found)
     return work.accepted()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas import events as e
+from schemas import channel_events as e
 from schemas.commands import FireTimer
 from streams.domain.channel.state import ChannelState
 from streams.domain.channel.work import Work

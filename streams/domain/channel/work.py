@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from schemas import events as e
+from schemas import channel_events
 from schemas.commands import Correlate, SubscriptionClosed
 from streams.domain.channel.evolve import evolve
 from streams.domain.channel.state import EMPTY, ChannelState, Subscription, is_buffered
 from streams.domain.protocol import Accepted, Decision, Effect, EventPlace, SendCommand
 
 Matching = (
-    e.MessagePublished
-    | e.MessageCorrelated
-    | e.MessageRejected
-    | e.SubscriptionOpened
-    | e.SubscriptionEnded
+    channel_events.MessagePublished
+    | channel_events.MessageCorrelated
+    | channel_events.MessageRejected
+    | channel_events.SubscriptionOpened
+    | channel_events.SubscriptionEnded
 )
 """Events after which a message may find a subscription; none has offers of its own yet."""
 
@@ -57,7 +57,7 @@ class Work:
         self.emit(replace(event, offers=offers) if offers else event)
         self.ask(offers)
 
-    def ask(self, offers: list[e.Offer]) -> None:
+    def ask(self, offers: list[channel_events.Offer]) -> None:
         """Send what is offered, where no other offer is before it."""
         for offer in offers:
             if self.state.subscriptions[offer.subscription].offers[0] == offer.message:
@@ -87,14 +87,14 @@ class Work:
             if message.expires_at <= now and is_buffered(message):
                 if len(self.events) >= self.ctx.limits.events_per_command - 2:
                     break
-                self.emit(e.MessageExpired(number, message.id))
+                self.emit(channel_events.MessageExpired(number, message.id))
 
     def accepted(self, result: bytes = b"null") -> Accepted:
         """Return what was decided."""
         return Accepted(self.events, self.effects, self.state, result)
 
 
-def matches(state: ChannelState, now: int, fresh: int) -> Iterator[e.Offer]:
+def matches(state: ChannelState, now: int, fresh: int) -> Iterator[channel_events.Offer]:
     """Yield what finds together: messages as published, each with the subscription opened first.
 
     What has expired finds nothing, save the `fresh` one.
@@ -115,4 +115,4 @@ def matches(state: ChannelState, now: int, fresh: int) -> Iterator[e.Offer]:
         ref = next((one for one in free if one not in message.rejected), "")
         if ref:
             del free[ref]
-            yield e.Offer(number, ref)
+            yield channel_events.Offer(number, ref)
