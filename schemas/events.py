@@ -233,11 +233,13 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """The boundary event, or the event that follows an event gateway."""
     token: int
     kind: str
-    """`timer`."""
+    """`timer`, `message`, `signal`."""
     host: str = ""
-    """Where the token waits from now on: the event gateway; empty where it waits already."""
+    """Where the token waits from now on: the event or its gateway; empty where it waits already."""
     due: int = 0
     """Timers: milliseconds since 1970."""
+    channel: str = ""
+    """Messages and signals: the id of the channel."""
 
 
 class EventTriggered(msgspec.Struct, frozen=True, gc=False):
@@ -245,7 +247,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer` or `error`."""
+    """`timer`, `message`, `signal`, `error`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""
@@ -255,6 +257,9 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
     """Timers: when it was due."""
     payload: bytes = b"null"
     """A JSON value: of an error, code, message and node."""
+    message_id: str = ""
+    stays: bool = False
+    """True: it is waited for again."""
 
 
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):

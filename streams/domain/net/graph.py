@@ -20,10 +20,12 @@ from streams.domain.net.model import (
     Expression,
     Flow,
     InclusiveGateway,
+    MessageTrigger,
     Node,
     ParallelGateway,
     PartialJoin,
     Scope,
+    Throw,
     Timer,
     TimerTrigger,
     Waiting,
@@ -67,6 +69,7 @@ class Graph:
         "incoming",
         "inputs",
         "joins",
+        "keys",
         "messages",
         "nodes",
         "or_joins",
@@ -113,6 +116,8 @@ class Graph:
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
         """Inputs of calls and scopes: variable, value."""
+        self.keys: dict[str, Value] = {}
+        """Correlation keys of what catches or throws messages."""
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
         self.durations: dict[str, Value] = {}
@@ -194,12 +199,17 @@ class Graph:
             )
         elif isinstance(kind, End) and kind.error is not None:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
+        elif isinstance(kind, Throw):
+            self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
         elif isinstance(timed, Timer | TimerTrigger):
             if timed.duration is not None:
                 where = f"node {name}: duration"
                 self.durations[name] = self._value(timed.duration, where, node.scope)
             if timed.date is not None:
                 self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
+        trigger = getattr(kind, "trigger", None)
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
