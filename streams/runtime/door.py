@@ -14,6 +14,7 @@ from schemas.errors import CATALOGUE
 from schemas.ids import DEFAULT_TENANT, is_client_id, is_id, routing_key
 from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
+from schemas.results import RecordVerdict
 from streams.domain.protocol import Rejected
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY, Item
@@ -26,7 +27,10 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
     TELEMETRY: frozenset({"Reading"}),
 }
 _STARTS: Final = frozenset({"RunInstance", "CreateInstance", "PublishDefinition"})
-_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {PublishDefinition: "definition"}
+_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {
+    PublishDefinition: "definition",
+    RecordVerdict: "definition",
+}
 _COMMAND_ID_LENGTH_MAX = 256
 _CONTEXT_BYTES_MAX = 16 * 1024
 

@@ -49,6 +49,7 @@ COMMANDS = {
     "Continue": c.Continue(),
     "FireTimer": c.FireTimer(NOW),
     "PublishDefinition": c.PublishDefinition("x"),
+    "RecordVerdict": r.RecordVerdict("1.0.0", b"", "sound"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
@@ -73,6 +74,7 @@ FailCall              .          .          .         .         .       .       
 Continue              .          .          .         .         .       .         .          .
 FireTimer             .          .          .         .         .       .         .          .
 PublishDefinition     u          u          u         u         u       u         u          u
+RecordVerdict         u          u          u         u         u       u         u          u
 """
 (_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]

@@ -32,7 +32,7 @@ def test_an_engine_serves_what_it_has_applied_and_its_lag(environment, client, t
         def total(name):
             return sum(float(line.split()[-1]) for line in lines() if line.startswith(name + "{"))
 
-        assert total("tidemill_records_total") == 21
+        assert total("tidemill_records_total") == 22
         assert total("tidemill_events_total") == total("tidemill_position") == 42
         assert total("tidemill_transaction_seconds_count") == total("tidemill_batch") > 0
         until(lambda: any('lag{input="workflow.commands"' in line for line in lines()))
