@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Coroutine
+from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
 
@@ -48,6 +49,8 @@ from topics.names import Names
 
 T = TypeVar("T")
 QUEUE_PARTITIONS = 2
+_judged = lru_cache(1_000)(judge)
+"""Many worlds publish the same definitions."""
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -187,7 +190,7 @@ class World:
         while task := self._pending.next():
             self._pending.answered(task)
             envelope = verdict_envelope(task, self.now)
-            value = encode(envelope, judge(task.record, STATES_MAX))
+            value = encode(envelope, _judged(task.record, STATES_MAX))
             key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
             self.kafka.append(Out(self.names.results, -1, key, value))
             count += 1

@@ -21,6 +21,8 @@ def test_an_engine_serves_what_it_has_applied_and_its_lag(environment, client, t
         port = one.getsockname()[1]
     more = {"TIDEMILL_METRICS_PORT": str(port)}
     with Process(["-m", "streams"], environment | more, tmp_path / "engine.log") as engine:
+        # A command that waits for longer is sent again, and counts as a record.
+        until(lambda: engine.tail().count("partition owned") == 4, hint=engine.tail)
         client.publish("hello", HELLO)
         for number in range(20):
             client.run("hello", instance_id=f"i-{number}")
