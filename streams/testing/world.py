@@ -197,8 +197,8 @@ class World:
         return count
 
     def _behind(self) -> bool:
-        """Tell whether a committed input record has not been applied yet."""
-        return any(
+        """Tell whether a record is queued, or a committed one has not been applied yet."""
+        return any(shard.inbox.queued for shard in self.shards) or any(
             self.kafka.committed(source, partition, shard.position.inputs[source])
             for partition, shard in enumerate(self.shards)
             for source in INPUTS
