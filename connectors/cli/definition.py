@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from connectors.cli.connection import client, kafka
@@ -16,6 +17,7 @@ from connectors.client.client import VERDICT_SECONDS
 from connectors.client.outcomes import Publication
 from schemas.codec import decode
 from schemas.definitions import DefinitionRecord
+from schemas.json_text import parse
 from streams.domain.net.soundness import STATES_MAX
 from streams.forms import Problem, prove
 from streams.testing.audit import read_partition
@@ -66,7 +68,9 @@ def publish(
             "--allow-unsound", help="Publish what is not sound all the same; it is marked so."
         ),
     ] = False,
-    max_states: MaxStates = STATES_MAX,
+    max_states: Annotated[
+        int, typer.Option(min=0, help="As of `validate`; 0: as many as the verifier takes.")
+    ] = 0,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for the verdict on each.")
     ] = VERDICT_SECONDS,
@@ -77,7 +81,8 @@ def publish(
     Nothing is sent where this machine finds something wrong with one of them. What is sent is
     judged again by `tidemill verifier`, and published by its verdict alone.
     """
-    sources = [_checked(file, max_states, allow_unsound=allow_unsound) for file in files]
+    states = max_states or STATES_MAX
+    sources = [_checked(file, states, allow_unsound=allow_unsound) for file in files]
     with client() as made:
         for name, text in sources:
             with _waiting(name) as waiting:
@@ -162,7 +167,8 @@ def show(
     if not wanted:
         raise NotFoundError(f"no definition {name} {version}: see `tidemill definition list`")
     if json:
-        as_json(wanted[-1])
+        record = msgspec.structs.asdict(wanted[-1])
+        as_json(record | {"violations": parse(record["violations"])})
         return
     say(wanted[-1].source)
     note(f"{name} {wanted[-1].version} is {wanted[-1].status}: {_marking(wanted[-1])}")

@@ -131,9 +131,10 @@ def publication(
         DefinitionRefusedError, NoAnswerError: as `Client.publish`.
     """
     result = msgspec.json.decode(reply.result, type=dict[str, str])
-    version, status = result["version"], result["status"]
+    # An engine of a former release publishes at once, and says nothing of it.
+    version, status = result["version"], result.get("status", "published")
     if status == "published":
-        return Publication(name, reply, version, result["verdict"], "")
+        return Publication(name, reply, version, result.get("verdict", ""), "")
     # Where this very command was refused already, its answer came late: it is in what is read.
     after = int(reply.position.partition(":")[2]) if status == "submitted" else -1
     outcome = outcomes.wait(version, after, timeout, waiting)

@@ -36,7 +36,8 @@ def judge(record: DefinitionRecord, max_states: int) -> RecordVerdict:
         errors = [str(one) for one in problems if one.severity == "error"]
         return unknown(record, "\n".join(["this verifier's release cannot read it:", *errors]))
     if verdict.sound is None:
-        return unknown(record, verdict.why_unknown, verdict.states)
+        here = "" if budget == record.max_states else "; this verifier goes no further"
+        return unknown(record, f"{verdict.why_unknown}{here}", verdict.states)
     return _decided(record, problems, verdict)
 
 

@@ -4,14 +4,15 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
 from confluent_kafka import Producer
 
+from connectors.cli.failures import guarded
+from connectors.cli.main import app
 from connectors.client.client import Client
 from connectors.client.errors import (
     CommandRejectedError,
@@ -122,17 +123,26 @@ def alone(settings_of):
         yield made
 
 
-def tidemill(environment, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "connectors.cli", *words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+class Done(NamedTuple):
+    """What a command line wrote, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def tidemill(environment, monkeypatch, capsys):
+    """Run a command line in this process, with the exit code that a shell would see."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words):
+        capsys.readouterr()
+        code = guarded(lambda: app(words, standalone_mode=False))
+        return Done(code, *capsys.readouterr())
+
+    return run
 
 
 def test_an_unsound_definition_is_refused_whichever_way_it_comes_and_shown_why(
@@ -222,38 +232,38 @@ def test_a_verifier_killed_in_the_middle_of_a_proof_loses_nothing(
 
 
 def test_the_command_line_publishes_marks_and_says_when_no_verifier_runs(
-    engine, environment, verifier_of, tmp_path
+    engine, tidemill, verifier_of, tmp_path
 ):
     hello, stuck = tmp_path / "hello.yaml", tmp_path / "stuck.yaml"
     hello.write_text(HELLO)
     stuck.write_text(STUCK)
-    done = tidemill(environment, "definition", "publish", str(hello), "--timeout", "3")
+    done = tidemill("definition", "publish", str(hello), "--timeout", "3")
     assert done.returncode == 6, done.stderr
     assert "hello is submitted; waiting for the verifier's verdict" in done.stderr
     assert "no verifier has answered for 3 s: is `tidemill verifier` running?" in done.stderr
-    listed = tidemill(environment, "definition", "list", "--json")
+    listed = tidemill("definition", "list", "--json")
     (one,) = json.loads(listed.stdout)
     assert (one["id"], one["status"], one["verdict"]) == ("hello", "submitted", "waiting")
 
     verifier_of("--max-states", "1000")
     words = ["definition", "publish", str(hello), "--json"]
-    done = tidemill(environment, *words, "--timeout", "60")
+    done = tidemill(*words, "--timeout", "60")
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "sound"), done.stderr
-    run = tidemill(environment, "instance", "start", "hello", "--wait")
+    run = tidemill("instance", "start", "hello", "--wait")
     assert run.returncode == 0, run.stderr
 
     words = ["definition", "publish", "--allow-unsound", str(stuck)]
-    done = tidemill(environment, *words)
+    done = tidemill(*words)
     assert done.returncode == 0, done.stderr
     assert "stuck 1.0.0 is published, and marked as unsound" in done.stdout
     assert "option to complete: a run can stop for ever" in done.stderr
-    listed = tidemill(environment, "definition", "list", "--json")
+    listed = tidemill("definition", "list", "--json")
     assert {one["id"]: (one["status"], one["verdict"]) for one in json.loads(listed.stdout)} == {
         "hello": ("published", "sound"),
         "stuck": ("published", "unsound"),
     }
-    shown = tidemill(environment, "definition", "show", "stuck")
+    shown = tidemill("definition", "show", "stuck")
     assert (shown.stdout.strip(), shown.returncode) == (STUCK.strip(), 0)
     assert "stuck 1.0.0 is published: unsound" in shown.stderr
-    record = json.loads(tidemill(environment, "definition", "show", "stuck", "--json").stdout)
-    assert record["verdict"] == "unsound"
+    record = json.loads(tidemill("definition", "show", "stuck", "--json").stdout)
+    assert (record["verdict"], record["violations"][0]["trace"]) == ("unsound", RUN)

@@ -48,11 +48,14 @@ def test_an_unsound_one_is_shown_with_property_node_line_and_run():
     assert first["message"].startswith("a run can stop for ever: meet has a token on a->meet")
 
 
-@pytest.mark.parametrize(("asked", "own"), [(1, 1_000), (0, 1), (1_000, 1)])
-def test_the_smaller_budget_holds_and_past_it_the_verdict_is_unknown(asked, own):
+@pytest.mark.parametrize(
+    ("asked", "own", "is_ours"), [(1, 1_000, False), (0, 1, True), (1_000, 1, True)]
+)
+def test_the_smaller_budget_holds_and_past_it_the_verdict_is_unknown(asked, own, is_ours):
     verdict = judge(submitted(STUCK, asked), own)
     assert (verdict.verdict, verdict.violations) == ("unknown", b"[]")
     assert "is not known: more than 1 states" in verdict.message
+    assert verdict.message.endswith("this verifier goes no further") == is_ours
 
 
 @pytest.mark.parametrize(
