@@ -200,6 +200,7 @@ def child_of(process):
     return int(child)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the proof")
 def test_a_verifier_killed_in_the_middle_of_a_proof_loses_nothing(
     engine, alone, log, verifier_of, kafka, names
@@ -231,6 +232,7 @@ def test_a_verifier_killed_in_the_middle_of_a_proof_loses_nothing(
     assert "Traceback" not in second.tail(), second.tail()
 
 
+@pytest.mark.slow
 def test_the_command_line_publishes_marks_and_says_when_no_verifier_runs(
     engine, tidemill, verifier_of, tmp_path
 ):
