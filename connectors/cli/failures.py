@@ -27,6 +27,7 @@ from projections.errors import (
 )
 from streams.app import ClusterError, EngineCrashedError, EngineLockedError
 from streams.metrics import MetricsPortError
+from streams.verifier.prover import ProverError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
 from topics.embedded import KafkaStartError
@@ -63,6 +64,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (EngineCrashedError, FAILED),
     (EngineLockedError, FAILED),
     (MetricsPortError, FAILED),
+    (ProverError, FAILED),
     (DemoError, FAILED),
     (SensorFileError, USAGE),
     (ActivityDefinitionError, USAGE),

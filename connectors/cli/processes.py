@@ -26,6 +26,8 @@ from streams.app import run_engine
 from streams.collector import spare_the_collector
 from streams.loop import run
 from streams.settings import EngineSettings
+from streams.verifier.settings import VerifierSettings
+from streams.verifier.verifier import run_verifier
 from topics.bootstrap import connected
 from topics.settings import KafkaSettings
 
@@ -34,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, engine, worker, bridge):
+    for command in (up, engine, verifier, worker, bridge):
         app.command()(command)
 
 
@@ -66,6 +68,22 @@ def engine(
     more = {"accept_loss": [*made.accept_loss, *(accept_loss or [])]}
     with connected(made.model_copy(update=more), note) as settings:
         run(run_engine(settings))
+
+
+def verifier(
+    max_states: Annotated[
+        int, typer.Option(min=0, help="States of one definition, at most; 0: as set.")
+    ] = 0,
+) -> None:
+    """Prove what was submitted, so that it is published or refused.
+
+    One is enough; of more the first verdict counts. Without one nothing is published.
+    """
+    stop = stop_on_signals()
+    more = {"verifier_max_states": max_states} if max_states else {}
+    made = VerifierSettings().model_copy(update=more)
+    with connected(made, note, start=False) as settings:
+        run_verifier(settings, stop)
 
 
 def worker(
@@ -110,7 +128,7 @@ def up(
         bool, typer.Option("--mqtt", help="Start an MQTT broker here, and bridge to it.")
     ] = False,
 ) -> None:
-    """Start everything on this machine: Kafka, topics, engine, views, bridge and workers.
+    """Start everything on this machine: Kafka, topics, engine, verifier, views and workers.
 
     The bridge goes to TIDEMILL_MQTT_URL, or to a broker of its own with --mqtt; with neither there
     is none. All data is kept in TIDEMILL_DATA_DIR; Ctrl-C stops everything cleanly.

@@ -59,6 +59,7 @@ COMMANDS = {
     "ContinueBroadcast": c.ContinueBroadcast(2, 1),
     "Correlate": c.Correlate(2, "message:paid", "m", "paid", b"{}"),
     "SubscriptionClosed": c.SubscriptionClosed(2),
+    "RecordVerdict": r.RecordVerdict("1.0.0", b"", "sound"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
@@ -93,6 +94,7 @@ RejectMessage         u          u          u         u         u       u       
 ContinueBroadcast     u          u          u         u         u       u         u          u
 Correlate             t          t          t         t         t       t         t          t
 SubscriptionClosed    .          .          .         .         .       .         .          .
+RecordVerdict         u          u          u         u         u       u         u          u
 """
 (_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]
