@@ -25,7 +25,7 @@ from projections.errors import (
     ProjectionError,
     ViewsNotReadyError,
 )
-from streams.app import ClusterError, EngineCrashedError, EngineLockedError
+from streams.errors import ClusterError, EngineCrashedError, EngineLockedError
 from streams.metrics import MetricsPortError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
