@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connectors.cli.output import fault
 from connectors.client.errors import CommandRejectedError, NoAnswerError, NotReadyError
-from connectors.demo.plan import DemoError
+from connectors.demo.errors import DemoError
 from connectors.demo.sensor_file import SensorFileError
 from connectors.mqtt.broker import BrokerError
 from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
