@@ -1,4 +1,4 @@
-"""The long-running commands: engine, worker, bridge, projector, and all of them together."""
+"""The long-running commands beside the engine: worker, bridge, and all of them together."""
 
 from __future__ import annotations
 
@@ -22,12 +22,7 @@ from connectors.workers.declare import activities_in
 from connectors.workers.errors import NoActivitiesError
 from connectors.workers.settings import WorkerSettings
 from connectors.workers.worker import Worker
-from streams.app import run_engine
 from streams.collector import spare_the_collector
-from streams.loop import run
-from streams.settings import EngineSettings
-from streams.verifier.settings import VerifierSettings
-from streams.verifier.verifier import run_verifier
 from topics.bootstrap import connected
 from topics.settings import KafkaSettings
 
@@ -36,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, engine, verifier, worker, bridge):
+    for command in (up, worker, bridge):
         app.command()(command)
 
 
@@ -46,44 +41,6 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def engine(
-    accept_loss: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--accept-loss",
-            metavar="P",
-            min=0,
-            help="Let partition P go on without input that was lost; repeat.",
-        ),
-    ] = None,
-) -> None:
-    """Run an engine: it owns partitions, applies commands and writes events.
-
-    Start as many as you like, each with a data directory of its own; partitions move by
-    themselves. Every setting is an environment variable TIDEMILL_…
-    """
-    made = EngineSettings()
-    more = {"accept_loss": [*made.accept_loss, *(accept_loss or [])]}
-    with connected(made.model_copy(update=more), note) as settings:
-        run(run_engine(settings))
-
-
-def verifier(
-    max_states: Annotated[
-        int, typer.Option(min=0, help="States of one definition, at most; 0: as set.")
-    ] = 0,
-) -> None:
-    """Prove what was submitted, so that it is published or refused.
-
-    One is enough; of more the first verdict counts. Without one nothing is published.
-    """
-    stop = stop_on_signals()
-    more = {"verifier_max_states": max_states} if max_states else {}
-    made = VerifierSettings().model_copy(update=more)
-    with connected(made, note, start=False) as settings:
-        run_verifier(settings, stop)
 
 
 def worker(

@@ -18,9 +18,10 @@ from connectors.children import Children
 from connectors.client.client import Client
 from connectors.client.errors import ClientError
 from connectors.demo.ears import Ears
+from connectors.demo.errors import DemoError
 from connectors.demo.fleet import Fleet
 from connectors.demo.mail_server import MailServer
-from connectors.demo.plan import DEFINITION, INTERVAL, Counts, DemoError, Plan, Progress
+from connectors.demo.plan import DEFINITION, INTERVAL, Counts, Plan, Progress
 from connectors.demo.request_server import RequestServer
 from connectors.demo.sensor_file import Slice
 from connectors.demo.verdict import Outcome, Verdict, verdict

@@ -30,10 +30,7 @@ from schemas.registry import public_type
 from schemas.replies import Reply
 from schemas.results import CompleteActivity, FailActivity
 from schemas.tasks import ActivityTask
-from streams.domain.channel.aggregate import CHANNEL
-from streams.domain.definition.aggregate import DEFINITION
-from streams.domain.device.aggregate import DEVICE
-from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.aggregates import AGGREGATES
 from streams.domain.net.soundness import STATES_MAX
 from streams.domain.protocol import Aggregate, Limits
 from streams.forms import read_definition, read_for_decision
@@ -49,7 +46,6 @@ from streams.verifier.pending import Pending, verdict_envelope
 from topics.names import Names
 
 T = TypeVar("T")
-AGGREGATES = (INSTANCE, DEFINITION, CHANNEL, DEVICE)
 QUEUE_PARTITIONS = 2
 _judged = lru_cache(1_000)(judge)
 """Many worlds publish the same definitions."""
@@ -75,7 +71,7 @@ class World:
         *,
         partitions: int = 2,
         fault_rate: float = 0.05,
-        aggregates: Sequence[Aggregate] = AGGREGATES,
+        aggregates: Sequence[Aggregate] = tuple(AGGREGATES.values()),
         limits: Limits | None = None,
     ) -> None:
         """Publish the definitions and open the shards; `aggregates` are what they serve."""

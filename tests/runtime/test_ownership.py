@@ -13,7 +13,8 @@ from schemas.commands import PublishDefinition, RunInstance, SuspendInstance
 from schemas.envelope import Envelope
 from schemas.partition import partition_of
 from streams import app
-from streams.app import ClusterError, EngineCrashedError, Parts
+from streams.app import Parts
+from streams.errors import ClusterError, EngineCrashedError
 from streams.runtime import runner as runner_module
 from streams.runtime.engine import Engine
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS

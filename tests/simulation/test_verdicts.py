@@ -5,7 +5,7 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.commands import PublishDefinition
 from schemas.ids import routing_key
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.runtime.ports import Out
 from streams.testing.oracle import Oracle
 from streams.testing.world import World

@@ -34,6 +34,9 @@ from streams.domain.net.model import (
 from streams.domain.net.or_join import Reach, reach_of
 from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
 
+_STRAIGHT_STEPS_MAX = 64
+"""A longer way is left to the walk: kept for each node on it, it would take the square of its
+length to compile."""
 Mapping = tuple[tuple[tuple[str, ...], Value], ...]
 """Output mappings: path of the variable, value."""
 
@@ -148,9 +151,9 @@ class Graph:
         return {node: way for node, way in found.items() if way is not None}
 
     def _straight(self, node: str) -> Straight | None:
-        """Walk from a node as far as there is one way only; None where that is not far enough."""
+        """Walk from a node as far as there is one way only; None where it leads no further."""
         path, steps = [node], 0
-        while steps <= len(self.nodes):
+        while steps < _STRAIGHT_STEPS_MAX:
             routes = self.outgoing[node]
             if len(routes) != 1 or routes[0].condition is not None:
                 return None
