@@ -115,6 +115,10 @@ def created(event: Event) -> Instance | None:
 def _move(row: Instance, moves: e.Moves) -> None:
     for token in moves.consumed:
         row.tokens.pop(token, None)
+    if moves.consumed and row.incidents:
+        gone = frozenset(moves.consumed)
+        row.incidents = {n: one for n, one in row.incidents.items() if one.token not in gone}
+        row.open_incidents = len(row.incidents)
     for produced in moves.produced:
         row.tokens[produced.id] = produced.place
     if moves.path:

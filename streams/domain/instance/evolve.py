@@ -290,7 +290,21 @@ def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) 
         changes["timers"] = {t: timer for t, timer in state.timers.items() if t not in gone}
     elif event.node_type == "call":
         changes["calls"] = {k: call for k, call in state.calls.items() if call.token not in gone}
+    elif event.node_type in {"scope", "scope_done"} and gone:
+        # An end may have taken tokens that still waited for something.
+        changes = _without_waits(state, gone)
     return _moved(state, event.moves, at, **changes)
+
+
+def _without_waits(state: InstanceState, gone: frozenset[int]) -> dict[str, Any]:
+    """Take away timers, calls and incidents of the tokens that are gone."""
+    changes: dict[str, Any] = {
+        "timers": {token: one for token, one in state.timers.items() if token not in gone}
+    }
+    for name in ("calls", "incidents"):
+        waits = getattr(state, name)
+        changes[name] = {k: one for k, one in waits.items() if one.token not in gone}
+    return changes
 
 
 def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) -> InstanceState:
