@@ -14,6 +14,7 @@ import pytest
 
 from schemas.commands import (
     CancelInstance,
+    CompleteNode,
     CreateInstance,
     DeleteInstance,
     FireTimer,
@@ -21,6 +22,8 @@ from schemas.commands import (
     ResumeInstance,
     RetryIncident,
     RunInstance,
+    SetVariables,
+    SkipNode,
     StartChild,
     SuspendInstance,
     TerminateInstance,
@@ -131,6 +134,11 @@ HISTORIES = {
     ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
+    "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
+    "node.completed": lambda: running().given(
+        CompleteNode(b'{"x":4}', activity=2, reason="by phone")
+    ),
+    "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
     "definition.submitted": lambda: definition("flow").given(
         DefinitionSubmitted("flow", "1.0.0", SOURCE)
     ),

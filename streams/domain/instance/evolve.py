@@ -26,6 +26,7 @@ KEPT_TEXT = 500
 _NONE: Final[dict[int, Any]] = {}
 """Shared by all states that hold nothing there: what changes is always copied first."""
 
+Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
 
 
@@ -290,21 +291,21 @@ def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) 
         changes["timers"] = {t: timer for t, timer in state.timers.items() if t not in gone}
     elif event.node_type == "call":
         changes["calls"] = {k: call for k, call in state.calls.items() if call.token not in gone}
-    elif event.node_type in {"scope", "scope_done"} and gone:
+    elif event.node_type in {"scope", "scope_done"}:
         # An end may have taken tokens that still waited for something.
         changes = _without_waits(state, gone)
     return _moved(state, event.moves, at, **changes)
 
 
 def _without_waits(state: InstanceState, gone: frozenset[int]) -> dict[str, Any]:
-    """Take away timers, calls and incidents of the tokens that are gone."""
+    """Take away what the tokens that are gone waited for."""
+    if not gone:
+        return {}
     changes: dict[str, Any] = {
-        "timers": {token: one for token, one in state.timers.items() if token not in gone}
+        name: {k: one for k, one in getattr(state, name).items() if one.token not in gone}
+        for name in ("activities", "calls", "incidents")
     }
-    for name in ("calls", "incidents"):
-        waits = getattr(state, name)
-        changes[name] = {k: one for k, one in waits.items() if one.token not in gone}
-    return changes
+    return changes | {"timers": {k: t for k, t in state.timers.items() if k not in gone}}
 
 
 def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) -> InstanceState:
@@ -326,15 +327,9 @@ def _subscription_opened(
 def _event_triggered(
     state: InstanceState, event: e.EventTriggered, at: EventPlace
 ) -> InstanceState:
-    changes: dict[str, Any] = {}
+    changes = _without_waits(state, frozenset(event.moves.consumed))
     if event.subscription in state.subscriptions:
         changes["subscriptions"] = _without(state.subscriptions, event.subscription)
-    gone = frozenset(event.moves.consumed)
-    if gone:
-        changes["timers"] = {k: one for k, one in state.timers.items() if k not in gone}
-        for name in ("activities", "calls", "incidents"):
-            hanging = getattr(state, name)
-            changes[name] = {k: one for k, one in hanging.items() if one.token not in gone}
     return _moved(state, event.moves, at, **changes)
 
 
@@ -364,6 +359,11 @@ def _incident_resolved(
     return replace(state, sequence=at.sequence, incidents=_without(state.incidents, event.incident))
 
 
+def _intervened(state: InstanceState, event: Intervention, at: EventPlace) -> InstanceState:
+    gone = frozenset(event.moves.consumed)
+    return _moved(state, event.moves, at, **_without_waits(state, gone))
+
+
 APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.WorkflowCreated: _created,
     e.WorkflowStarted: _started,
@@ -387,6 +387,9 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.EventTriggered: _event_triggered,
     e.ErrorOccurred: _error_occurred,
     e.IncidentResolved: _incident_resolved,
+    e.NodeSkipped: _intervened,
+    e.NodeCompleted: _intervened,
+    e.VariablesSet: _intervened,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")
