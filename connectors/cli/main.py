@@ -8,6 +8,7 @@ import typer
 
 from connectors.cli import (
     bench,
+    by_hand,
     cluster,
     definition,
     demo,
@@ -32,6 +33,7 @@ app = typer.Typer(
         "6 no answer."
     ),
 )
+by_hand.register(instance.app)
 for noun in (definition.app, instance.app, events.app, topics.app):
     app.add_typer(noun)
 for room in (processes, projection, cluster, replay, demo, bench):

@@ -311,6 +311,44 @@ class Client:
         """Retry an incident, or all open ones."""
         return self.call("instance", instance_id, c.RetryIncident(incident), options)
 
+    def skip(
+        self,
+        instance_id: str,
+        incident: int,
+        flow: str = "",
+        reason: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Leave the node of an incident without a result; by `flow` where it cannot tell itself."""
+        return self.call("instance", instance_id, c.SkipNode(incident, flow, reason), options)
+
+    def complete(
+        self,
+        instance_id: str,
+        result: object = None,
+        *,
+        incident: int = 0,
+        activity: int = 0,
+        call: int = 0,
+        reason: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Give an incident's node, an open activity or an open call its result by hand."""
+        body = c.CompleteNode(canonical(result), incident, activity, call, reason)
+        return self.call("instance", instance_id, body, options)
+
+    def set_variables(
+        self,
+        instance_id: str,
+        variables: object,
+        scope: int = 0,
+        reason: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Set variables of the workflow, or local ones of a running scope."""
+        body = c.SetVariables(canonical(variables), scope, reason)
+        return self.call("instance", instance_id, body, options)
+
 
 def _object(value: object) -> bytes:
     return canonical({} if value is None else value)
