@@ -12,7 +12,6 @@ import pytest
 from confluent_kafka import Producer
 
 from connectors.cli.failures import guarded
-from connectors.cli.main import app
 from connectors.client.client import Client
 from connectors.client.errors import (
     CommandRejectedError,
