@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from streams.domain.net.bounded import Bound, bound_of
 from streams.domain.net.explore import Clash, Explored, explore
 from streams.domain.net.model import Definition
 from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
@@ -54,6 +55,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """Markings that were seen, after reduction."""
     violations: list[Violation]
     why_unknown: str = ""
+    bound: Bound | None = None
+    """Most tokens of a place; None where it is not known."""
 
 
 def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
@@ -73,11 +76,29 @@ def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     if violations:
         drawn = explore(net, min(max_states, _DRAWN_MAX))
         violations = violations_of(drawn, definition) or _in_short(net, small, violations)
-        return Verdict(sound=False, states=len(small.origin), violations=violations)
+        bound = _bound(net, small)
+        told = _with_bound(violations, bound)
+        return Verdict(sound=False, states=small.states, violations=told, bound=bound)
     if not small.complete:
         text = f"more than {max_states:,} states: raise --max-states, or split the workflow"
-        return Verdict(None, len(small.origin), [], text)
-    return Verdict(sound=True, states=len(small.origin), violations=[])
+        return Verdict(None, small.states, [], text)
+    return Verdict(sound=True, states=small.states, violations=[], bound=Bound(1))
+
+
+def _bound(net: Net, small: Explored) -> Bound | None:
+    if small.clash is not None:
+        return bound_of(net, _DRAWN_MAX)
+    return Bound(1) if small.complete else None
+
+
+def _with_bound(violations: list[Violation], bound: Bound | None) -> list[Violation]:
+    """Say of a place with two tokens how many it can be."""
+    return [
+        msgspec.structs.replace(one, message=f"{one.message} ({bound})")
+        if bound is not None and one.property in {SAFE, PROPER}
+        else one
+        for one in violations
+    ]
 
 
 def _in_short(net: Net, small: Explored, violations: list[Violation]) -> list[Violation]:

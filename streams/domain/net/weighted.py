@@ -1,0 +1,39 @@
+"""A Petri net in general: any number of tokens on a place, and arcs with a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from streams.domain.net.petri import Net
+
+
+class Transition(NamedTuple):
+    """What takes tokens from places and puts tokens on places; by the place's index."""
+
+    name: str
+    pre: Mapping[int, int]
+    post: Mapping[int, int]
+
+
+class WeightedNet(NamedTuple):
+    """Places and transitions, and the tokens to begin with."""
+
+    places: tuple[str, ...]
+    transitions: tuple[Transition, ...]
+    start: tuple[int, ...]
+    """Tokens by place."""
+
+
+def weighted(net: Net) -> WeightedNet:
+    """Return the net of a definition in the general form: a transition for each firing."""
+    transitions = tuple(
+        Transition(" → ".join(map(str, firing.steps)), _ones(firing.pre), _ones(firing.post))
+        for firing in net.firings
+    )
+    places = range(len(net.places))
+    return WeightedNet(net.places, transitions, tuple(net.start >> place & 1 for place in places))
+
+
+def _ones(marking: int) -> dict[int, int]:
+    return {place: 1 for place in range(marking.bit_length()) if marking >> place & 1}
