@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow conformance bench lint clean
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Tidemill needs Python 3.11: install it, or set PYTHON=/path/to/python"; exit 1; }
@@ -26,6 +26,9 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m "slow or chaos" --timeout=1800
+
+conformance: $(STAMP)
+	@$(BIN)/python -m tests.conformance
 
 demo: $(STAMP)
 	$(BIN)/tidemill demo
