@@ -19,7 +19,8 @@ from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
 from streams.domain.net.reduce import reduced
 from streams.domain.net.shorten import shortened
 
-STATES_MAX: Final = 200_000
+STATES_MAX: Final = 2_000_000
+"""Half a minute and 500 MB at most; the reduction leaves a tiny part of what is drawn."""
 _DRAWN_MAX: Final = 20_000
 """States of the net as it was drawn, among which the shortest run is looked for."""
 SAFE, PROPER, OPTION, NO_DEAD = (
