@@ -9,6 +9,7 @@ import typer
 
 from connectors.cli.connection import client, kafka
 from connectors.cli.failures import FAILED, NotFoundError
+from connectors.cli.nets import NetOption, PnmlOption, write_net, write_net_of
 from connectors.cli.output import JsonOption, as_json, fault, rows, say
 from schemas.codec import decode
 from schemas.definitions import DefinitionRecord
@@ -29,21 +30,34 @@ Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files.", exists=
 
 
 @app.command()
-def validate(files: Files, max_states: MaxStates = STATES_MAX, json: JsonOption = False) -> None:
+def validate(
+    files: Files,
+    max_states: MaxStates = STATES_MAX,
+    net: NetOption = False,
+    pnml: PnmlOption = False,
+    json: JsonOption = False,
+) -> None:
     """Check definitions without a broker: form, structure, and whether every run can end.
 
     Every problem has file, line and path; what is not sound has a run that shows it.
     """
+    if pnml and len(files) > 1:
+        raise typer.BadParameter("a PNML document is of one definition: give one file")
     found: list[Problem] = []
+    shown = net or pnml
     for file in files:
         definition, problems, verdict = prove(
             file.read_text(encoding="utf-8"), str(file), max_states
         )
         found += problems
-        if not json and definition is not None and verdict is not None and verdict.sound:
+        if definition is None or verdict is None:
+            continue
+        if shown:
+            write_net(definition, json=json, pnml=pnml)
+        elif verdict.sound and not json:
             text = f"{definition.id} {definition.version} is well formed and sound"
             say(f"{file}: {text} ({verdict.states:,} states)")
-    if json:
+    if json and not shown:
         as_json(found)
     else:
         for problem in found:
@@ -98,13 +112,17 @@ def listed(json: JsonOption = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Id of the definition.")],
     version: Annotated[str, typer.Option(help="Default: the newest.")] = "",
+    net: NetOption = False,
+    pnml: PnmlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a definition's source as it was published."""
+    """Write a definition's source as it was published, or its Petri net."""
     wanted = [r for r in _records() if r.definition_id == name and version in {"", r.version}]
     if not wanted:
         raise NotFoundError(f"no definition {name} {version}: see `tidemill definition list`")
-    if json:
+    if net or pnml:
+        write_net_of(wanted[-1], json=json, pnml=pnml)
+    elif json:
         as_json(wanted[-1])
     else:
         say(wanted[-1].source)

@@ -1,5 +1,7 @@
 """The definition language: YAML and JSON to and from the workflow net."""
 
+from streams.forms.net import ShownNet, shown_net
+from streams.forms.pnml import write_pnml
 from streams.forms.problem import Problem
 from streams.forms.prove import prove
 from streams.forms.read import examine, read_definition, read_for_decision
@@ -7,10 +9,13 @@ from streams.forms.write import definition_json, write_definition
 
 __all__ = [
     "Problem",
+    "ShownNet",
     "definition_json",
     "examine",
     "prove",
     "read_definition",
     "read_for_decision",
+    "shown_net",
     "write_definition",
+    "write_pnml",
 ]

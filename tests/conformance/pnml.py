@@ -29,7 +29,7 @@ def read_pnml(path: Path) -> WeightedNet:
 
 
 def net_of(text: str) -> WeightedNet:
-    """Return the one net of a document."""
+    """Return the one net of a document; places and transitions have their names, else their ids."""
     if "<!DOCTYPE" in text:
         raise NotReadError("a document type is not read")
     try:
@@ -47,10 +47,11 @@ def _net(net: ET.Element) -> WeightedNet:
     if odd := {one.tag for one in parts} & {"referencePlace", "referenceTransition"}:
         raise NotReadError(f"{', '.join(sorted(odd))} are not read")
     place_parts = [one.element for one in parts if one.tag == "place"]
-    names = [one.element.attrib["id"] for one in parts if one.tag == "transition"]
+    transition_parts = [one.element for one in parts if one.tag == "transition"]
+    ids = [one.attrib["id"] for one in transition_parts]
     places = {one.attrib["id"]: number for number, one in enumerate(place_parts)}
-    pre: dict[str, dict[int, int]] = {name: defaultdict(int) for name in names}
-    post: dict[str, dict[int, int]] = {name: defaultdict(int) for name in names}
+    pre: dict[str, dict[int, int]] = {name: defaultdict(int) for name in ids}
+    post: dict[str, dict[int, int]] = {name: defaultdict(int) for name in ids}
     for arc in (one.element for one in parts if one.tag == "arc"):
         source, target = arc.attrib["source"], arc.attrib["target"]
         weight = _number(arc, "inscription", 1)
@@ -60,9 +61,12 @@ def _net(net: ET.Element) -> WeightedNet:
             post[source][places[target]] += weight
         else:
             raise NotReadError(f"an arc leads from {source} to {target}")
-    transitions = tuple(Transition(name, pre[name], post[name]) for name in names)
+    transitions = tuple(
+        Transition(_name(one), pre[one.attrib["id"]], post[one.attrib["id"]])
+        for one in transition_parts
+    )
     start = tuple(_number(one, "initialMarking", 0) for one in place_parts)
-    return WeightedNet(tuple(places), transitions, start)
+    return WeightedNet(tuple(map(_name, place_parts)), transitions, start)
 
 
 class _Part(NamedTuple):
@@ -78,6 +82,10 @@ def _parts(parent: ET.Element) -> Iterator[_Part]:
             yield from _parts(one)
         else:
             yield part
+
+
+def _name(element: ET.Element) -> str:
+    return element.findtext(f"{_NET}name/{_NET}text") or element.attrib["id"]
 
 
 def _number(element: ET.Element, name: str, absent: int) -> int:
