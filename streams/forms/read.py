@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from schemas.commands import PublishDefinition
 from streams.domain.expressions.cel import CompileError
 from streams.domain.net.graph import Graph
+from streams.domain.net.hints import hints
 from streams.domain.net.model import Definition
 from streams.domain.net.validate import PROBLEMS_MAX, StructureProblem, structure_problems
 from streams.forms.build import build
@@ -29,7 +30,7 @@ _FIELDS = {
 
 def read_definition(text: str, file_name: str = "") -> Definition | list[Problem]:
     """Return the model of a source, or everything that is wrong with it."""
-    definition, problems = examine(text, file_name)
+    definition, problems = _examined(text, file_name, with_hints=False)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors or definition is None:
         return errors
@@ -38,6 +39,12 @@ def read_definition(text: str, file_name: str = "") -> Definition | list[Problem
 
 def examine(text: str, file_name: str = "") -> tuple[Definition | None, list[Problem]]:
     """Return the model, where the source can be read at all, and all errors and warnings."""
+    return _examined(text, file_name, with_hints=True)
+
+
+def _examined(
+    text: str, file_name: str, *, with_hints: bool
+) -> tuple[Definition | None, list[Problem]]:
     source = Source(text, file_name)
     if source.problems and not isinstance(source.data, dict):
         return None, source.problems
@@ -57,6 +64,8 @@ def examine(text: str, file_name: str = "") -> tuple[Definition | None, list[Pro
         found.extend(_more(source, len(structure), structure[0].severity))
     if not any(problem.severity == "error" for problem in found):
         found.extend(_compile(source, definition))
+        if with_hints and not any(problem.severity == "error" for problem in found):
+            found.extend(_structure(source, unfolded, hint) for hint in hints(definition))
     return definition, [*source.problems, *found]
 
 

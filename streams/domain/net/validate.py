@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from schemas.ids import is_client_id
-from streams.domain.expressions.cel import CompileError, compile_cel, warnings
+from streams.domain.expressions.cel import CompileError, compile_cel
+from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.expressions.moments import date_ms, duration_ms
 from streams.domain.expressions.values import compile_value
 from streams.domain.net.edges import Edges, cycle_in, edges_of, reachable
@@ -124,7 +125,8 @@ def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
     except CompileError as error:
         hint = "; a condition is one expression, as ${a && b}" if "${" in flow.condition else ""
         return [StructureProblem(where, error.message + hint)]
-    return [StructureProblem(where, text, "warning") for text in warnings(flow.condition)]
+    said = mixed_arithmetic(flow.condition, definition.variables)
+    return [StructureProblem(where, text, "warning") for text in said]
 
 
 def _node(node: Node, edges: Edges) -> Problems:
@@ -165,7 +167,7 @@ def _choice(node: Node, outgoing: list[Flow]) -> Problems:
 
 def _values(definition: Definition) -> Problems:
     found: Problems = []
-    for where, expression in _expressions(definition):
+    for where, expression in expressions_of(definition):
         if len(found) >= PROBLEMS_MAX:
             break
         try:
@@ -178,7 +180,7 @@ def _values(definition: Definition) -> Problems:
     return found
 
 
-def _expressions(definition: Definition) -> Iterator[tuple[tuple[str | int, ...], Expression]]:
+def expressions_of(definition: Definition) -> Iterator[tuple[tuple[str | int, ...], Expression]]:
     """Iterate over all mappings, each with its path in the source."""
     for name, expression in definition.result.items():
         yield ("result", name), expression
