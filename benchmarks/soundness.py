@@ -22,8 +22,9 @@ from typing import TypeVar
 
 from streams.domain.net.explore import explore
 from streams.domain.net.model import Definition
-from streams.domain.net.petri import Net, petri_net
+from streams.domain.net.petri import Net
 from streams.domain.net.soundness import soundness
+from streams.domain.net.translate import petri_net
 from streams.forms import read_definition
 from streams.testing.blocks import Block, Blocks
 

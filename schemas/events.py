@@ -216,6 +216,47 @@ class NodeExecuted(msgspec.Struct, frozen=True, gc=False):
     output: bytes = b"null"
 
 
+class ScopeStarted(msgspec.Struct, frozen=True, gc=False):
+    """A scope runs; the event's sequence names it in the places of its tokens."""
+
+    node: str
+    token: int
+    variables: dict[str, bytes] = {}
+    """Its local variables: canonical JSON by name."""
+    moves: Moves = NO_MOVES
+
+
+class EventAwaited(msgspec.Struct, frozen=True, gc=False):
+    """A token waits for an event beside its work, or for one of several; named by its sequence."""
+
+    node: str
+    """The boundary event, or the event that follows an event gateway."""
+    token: int
+    kind: str
+    """`timer`."""
+    host: str = ""
+    """Where the token waits from now on: the event gateway; empty where it waits already."""
+    due: int = 0
+    """Timers: milliseconds since 1970."""
+
+
+class EventTriggered(msgspec.Struct, frozen=True, gc=False):
+    """What a boundary event or an event gateway waited for came about."""
+
+    node: str
+    kind: str
+    """`timer` or `error`."""
+    subscription: int = 0
+    """The sequence of `event.awaited`; 0 where none was needed."""
+    host: str = ""
+    """The node whose boundary it is, or the event gateway."""
+    moves: Moves = NO_MOVES
+    due: int = 0
+    """Timers: when it was due."""
+    payload: bytes = b"null"
+    """A JSON value: of an error, code, message and node."""
+
+
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
     """An incident: the engine cannot go on here without help. Its sequence names it."""
 

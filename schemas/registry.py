@@ -6,7 +6,16 @@ from typing import Final
 
 import msgspec
 
-from schemas import commands, definitions, events, replies, results, tasks, telemetry
+from schemas import (
+    channel_events,
+    commands,
+    definitions,
+    events,
+    replies,
+    results,
+    tasks,
+    telemetry,
+)
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.RunInstance: "RunInstance",
@@ -19,11 +28,20 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.DeleteInstance: "DeleteInstance",
     commands.RetryIncident: "RetryIncident",
     commands.PublishDefinition: "PublishDefinition",
+    commands.PublishMessage: "PublishMessage",
+    commands.BroadcastSignal: "BroadcastSignal",
     commands.StartChild: "StartChild",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
     commands.Continue: "Continue",
     commands.FireTimer: "FireTimer",
+    commands.OpenSubscription: "OpenSubscription",
+    commands.CloseSubscription: "CloseSubscription",
+    commands.AcceptMessage: "AcceptMessage",
+    commands.RejectMessage: "RejectMessage",
+    commands.Correlate: "Correlate",
+    commands.SubscriptionClosed: "SubscriptionClosed",
+    commands.ContinueBroadcast: "ContinueBroadcast",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
@@ -45,11 +63,22 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.TimerScheduled: "timer.scheduled",
     events.CallStarted: "call.started",
     events.NodeExecuted: "node.executed",
+    events.ScopeStarted: "scope.started",
+    events.EventAwaited: "event.awaited",
+    events.EventTriggered: "event.triggered",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.DefinitionSubmitted: "definition.submitted",
     events.DefinitionPublished: "definition.published",
     events.DefinitionRefused: "definition.refused",
+    channel_events.MessagePublished: "message.published",
+    channel_events.MessageOffered: "message.offered",
+    channel_events.MessageCorrelated: "message.correlated",
+    channel_events.MessageRejected: "message.rejected",
+    channel_events.MessageExpired: "message.expired",
+    channel_events.SignalBroadcast: "signal.broadcast",
+    channel_events.SubscriptionOpened: "subscription.opened",
+    channel_events.SubscriptionEnded: "subscription.ended",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -73,8 +102,9 @@ VERSIONS: Final[dict[str, int]] = {
 }
 """Present schema version by class name, where it is not 1."""
 
+_EVENT_MODULES: Final = (events.__name__, channel_events.__name__)
 EVENT_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == events.__name__
+    name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
 COMMAND_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ == commands.__name__

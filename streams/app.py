@@ -22,6 +22,7 @@ from faust.types import TP
 from streams.agents.inputs import register
 from streams.agents.transport import ChunkTransport
 from streams.collector import spare_the_collector
+from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
@@ -46,7 +47,7 @@ from streams.settings import EngineSettings
 from topics.names import Names
 
 log = structlog.get_logger(__name__)
-AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, DEVICE)}
+AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, CHANNEL, DEVICE)}
 _RELIEVE_SECONDS = 0.02
 _COMMIT_SECONDS = 2.0
 _WATCH_SECONDS = 0.2
@@ -163,6 +164,10 @@ def limits(settings: EngineSettings) -> Limits:
         settings.command_bytes_max,
         settings.events_per_command_max,
         settings.steps_per_command_max,
+        messages=settings.channel_messages_max,
+        subscriptions=settings.channel_subscriptions_max,
+        message_ids=settings.channel_message_ids_max,
+        message_window=int(settings.dedupe_window * 1000),
     )
 
 

@@ -13,6 +13,7 @@ from connectors.cli import (
     demo,
     events,
     instance,
+    message,
     processes,
     projection,
     replay,
@@ -32,7 +33,8 @@ app = typer.Typer(
         "6 no answer."
     ),
 )
-for noun in (definition.app, instance.app, events.app, topics.app):
+nouns = (definition.app, instance.app, message.message, message.signal, events.app, topics.app)
+for noun in nouns:
     app.add_typer(noun)
 for room in (processes, projection, cluster, replay, demo, bench):
     room.register(app)

@@ -11,8 +11,9 @@ from connectors.cli.failures import FAILED
 from connectors.cli.output import as_json, fault, say
 from schemas.definitions import DefinitionRecord
 from streams.domain.net.model import Definition
-from streams.domain.net.petri import TooManyChoicesError
-from streams.forms import read_definition, shown_net, write_pnml
+from streams.domain.net.translate import TooManyChoicesError
+from streams.domain.net.weighted import NotPlainError
+from streams.forms import read_definition, shown_nets, write_pnml
 
 NetOption = Annotated[
     bool, typer.Option("--net", help="Write the Petri net that is proved: places, transitions.")
@@ -29,13 +30,20 @@ def write_net(definition: Definition, *, json: bool, pnml: bool) -> None:
             # Not for people: as it is, whatever the terminal.
             sys.stdout.write(write_pnml(definition) + "\n")
         elif json:
-            as_json(shown_net(definition))
+            as_json(shown_nets(definition))
         else:
-            say(str(shown_net(definition)))
+            for shown in shown_nets(definition):
+                say(str(shown))
     except TooManyChoicesError as error:
         fault(
             f"the net of {definition.id} is too wide to be written: {error} has too many "
             "conditional flows; put an exclusive gateway before some"
+        )
+        raise typer.Exit(FAILED) from None
+    except NotPlainError as error:
+        fault(
+            f"PNML cannot say what {error} does: it waits for places to be empty, or takes every "
+            "token; --net shows it"
         )
         raise typer.Exit(FAILED) from None
 

@@ -29,7 +29,7 @@ from connectors.client.replies import ReplyListener
 from schemas import commands as c
 from schemas.codec import encode
 from schemas.envelope import Context, Envelope
-from schemas.ids import DEFAULT_TENANT, routing_key
+from schemas.ids import DEFAULT_TENANT, channel_id, routing_key
 from schemas.json_text import canonical
 from schemas.registry import public_type
 from schemas.replies import Reply
@@ -310,6 +310,35 @@ class Client:
     def retry(self, instance_id: str, incident: int = 0, options: Options = PLAIN) -> Answer:
         """Retry an incident, or all open ones."""
         return self.call("instance", instance_id, c.RetryIncident(incident), options)
+
+    def publish_message(
+        self,
+        name: str,
+        key: str = "",
+        payload: object = None,
+        ttl: float = 3_600.0,
+        message_id: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Publish a message for the one subscription that waits for its name and key.
+
+        It waits `ttl` seconds for one. Publishing the same `message_id` again has no effect;
+        without one, repeat a call with the same command id or idempotency key. The answer's id
+        is the channel's.
+        """
+        body = c.PublishMessage(name, key, message_id, canonical(payload), round(ttl * 1000))
+        return self.call("channel", channel_id("message", name, key), body, options)
+
+    def broadcast_signal(
+        self, name: str, payload: object = None, signal_id: str = "", options: Options = PLAIN
+    ) -> Answer:
+        """Give a signal to everything that waits for its name now."""
+        body = c.BroadcastSignal(name, signal_id, canonical(payload))
+        return self.call("channel", channel_id("signal", name), body, options)
+
+    def retry_channel(self, channel: str, incident: int = 0, options: Options = PLAIN) -> Answer:
+        """Retry an incident of a channel, or all open ones; `channel_id` gives its id."""
+        return self.call("channel", channel, c.RetryIncident(incident), options)
 
 
 def _object(value: object) -> bytes:

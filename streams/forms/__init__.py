@@ -1,6 +1,6 @@
 """The definition language: YAML and JSON to and from the workflow net."""
 
-from streams.forms.net import ShownNet, shown_net
+from streams.forms.net import ShownNet, shown_nets
 from streams.forms.pnml import write_pnml
 from streams.forms.problem import Problem
 from streams.forms.prove import prove
@@ -15,7 +15,7 @@ __all__ = [
     "prove",
     "read_definition",
     "read_for_decision",
-    "shown_net",
+    "shown_nets",
     "write_definition",
     "write_pnml",
 ]

@@ -11,8 +11,9 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from streams.domain.net.model import Definition
-from streams.domain.net.petri import petri_net
+from streams.domain.net.petri import bits
 from streams.domain.net.weighted import WeightedNet, weighted
+from streams.forms.net import nets_of
 
 NAMESPACE: Final = "http://www.pnml.org/version-2009/grammar/pnml"
 NET_TYPE: Final = "http://www.pnml.org/version-2009/grammar/ptnet"
@@ -21,37 +22,40 @@ _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 
 
 def write_pnml(definition: Definition) -> str:
-    """Return the net of a definition whose structure is in order.
+    """Return the nets of a definition whose structure is in order.
 
-    Ids are `p1`, `t1`…, since an id of XML is no name of an author's; those stand beside.
+    The workflow is the first net, and each scope in it another. Ids are `n1p1`, `n1t1`…, since an
+    id of XML is no name of an author's; those stand beside.
 
     Raises:
-        TooManyChoicesError: a split has more combinations than are looked at.
+        TooManyChoicesError: a node has more combinations of flows than are looked at.
+        NotPlainError: a node does what a place/transition net cannot say.
     """
-    drawn = petri_net(definition)
-    ends = [place for place in range(len(drawn.places)) if drawn.ends >> place & 1]
     root = ET.Element("pnml", xmlns=NAMESPACE)
-    net = ET.SubElement(root, "net", id="n1", type=NET_TYPE)
-    _text(net, "name", f"{definition.id} {definition.version}")
-    _page(ET.SubElement(net, "page", id="page1"), weighted(drawn))
-    tool = ET.SubElement(net, "toolspecific", tool="Tidemill", version="1")
-    final = ET.SubElement(tool, "final", xmlns=TOOL_NAMESPACE)
-    for place in ends:
-        ET.SubElement(final, "place", idref=f"p{place + 1}")
+    for number, (scope, drawn) in enumerate(nets_of(definition), 1):
+        own = f"n{number}"
+        net = ET.SubElement(root, "net", id=own, type=NET_TYPE)
+        _text(net, "name", f"{definition.id} {definition.version} {scope}".strip())
+        _page(ET.SubElement(net, "page", id=f"{own}page"), weighted(drawn), own)
+        tool = ET.SubElement(net, "toolspecific", tool="Tidemill", version="1")
+        final = ET.SubElement(tool, "final", xmlns=TOOL_NAMESPACE)
+        for place in bits(drawn.ends):
+            ET.SubElement(final, "place", idref=f"{own}p{place.bit_length()}")
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
 
 
-def _page(page: ET.Element, net: WeightedNet) -> None:
+def _page(page: ET.Element, net: WeightedNet, own: str) -> None:
     for number, name in enumerate(net.places):
-        place = ET.SubElement(page, "place", id=f"p{number + 1}")
+        place = ET.SubElement(page, "place", id=f"{own}p{number + 1}")
         _text(place, "name", name)
         if net.start[number]:
             _text(place, "initialMarking", str(net.start[number]))
     for number, one in enumerate(net.transitions):
-        _text(ET.SubElement(page, "transition", id=f"t{number + 1}"), "name", one.name)
+        _text(ET.SubElement(page, "transition", id=f"{own}t{number + 1}"), "name", one.name)
     for number, (source, target, weight) in enumerate(_arcs(net), 1):
-        arc = ET.SubElement(page, "arc", id=f"a{number}", source=source, target=target)
+        ends = {"source": f"{own}{source}", "target": f"{own}{target}"}
+        arc = ET.SubElement(page, "arc", {"id": f"{own}a{number}", **ends})
         if weight != 1:
             _text(arc, "inscription", str(weight))
 

@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from schemas.commands import PublishDefinition
+from schemas import commands as c
 from schemas.encoder import context_bytes
 from schemas.envelope import Envelope
 from schemas.errors import CATALOGUE
 from schemas.ids import DEFAULT_TENANT, is_client_id, is_id, routing_key
 from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
+from schemas.telemetry import Reading
 from streams.domain.protocol import Rejected
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY, Item
@@ -25,8 +26,30 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
     INTERNAL: frozenset(COMMAND_TYPES),
     TELEMETRY: frozenset({"Reading"}),
 }
-_STARTS: Final = frozenset({"RunInstance", "CreateInstance", "PublishDefinition"})
-_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {PublishDefinition: "definition"}
+_STARTS: Final = frozenset(
+    {"RunInstance", "CreateInstance", "PublishDefinition", "PublishMessage", "BroadcastSignal"}
+)
+_CHANNEL: Final = ("channel",)
+_AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    c.PublishDefinition: ("definition",),
+    c.RetryIncident: ("instance", "channel"),
+    **dict.fromkeys(
+        (
+            c.PublishMessage,
+            c.BroadcastSignal,
+            c.OpenSubscription,
+            c.CloseSubscription,
+            c.AcceptMessage,
+            c.RejectMessage,
+            c.ContinueBroadcast,
+        ),
+        _CHANNEL,
+    ),
+    c.Correlate: ("instance", "definition"),
+    c.SubscriptionClosed: ("instance", "definition"),
+    Reading: ("device",),
+}
+"""Whom a message may be for, where it is not for instances only."""
 _COMMAND_ID_LENGTH_MAX = 256
 _CONTEXT_BYTES_MAX = 16 * 1024
 
@@ -35,15 +58,16 @@ class Rule(NamedTuple):
     """What one type of message must be on one input."""
 
     kind: str
-    aggregate_type: str
+    aggregate_types: tuple[str, ...]
     is_legal: Callable[[str], bool]
     """Of the aggregate's id."""
 
 
 def _rule(body: type[msgspec.Struct]) -> Rule:
     kind = MESSAGES[body]
-    aggregate_type = "device" if kind == "Reading" else _AGGREGATE.get(body, "instance")
-    return Rule(kind, aggregate_type, is_client_id if kind in _STARTS else is_id)
+    return Rule(
+        kind, _AGGREGATES.get(body, ("instance",)), is_client_id if kind in _STARTS else is_id
+    )
 
 
 _RULES: Final = {
@@ -96,11 +120,11 @@ class Door:
                 "the envelope's id is missing or above 256 characters: give every command an "
                 "id of your own, so that sending it twice has one effect",
             )
-        if envelope.aggregate_type != rule.aggregate_type:
+        if envelope.aggregate_type not in rule.aggregate_types:
+            wanted = " or ".join(map(repr, rule.aggregate_types))
             return Rejected(
                 "InvalidInput",
-                f"aggregate_type of {rule.kind} is {rule.aggregate_type!r}, "
-                f"not {envelope.aggregate_type!r}",
+                f"aggregate_type of {rule.kind} is {wanted}, not {envelope.aggregate_type!r}",
             )
         return self._check_place(item, envelope, rule)
 

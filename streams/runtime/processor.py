@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from schemas.codec import UnknownSchemaError, decode, encode
-from schemas.commands import FailCall, FireTimer, RetryIncident, StartChild
+from schemas.commands import FireTimer, RetryIncident
 from schemas.envelope import Context, Envelope, caused_by
 from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
@@ -45,6 +45,7 @@ from streams.runtime.records import (
     command_hash,
 )
 from streams.runtime.slots import Overlay, Slot
+from streams.runtime.told import told
 
 log = structlog.get_logger(__name__)
 TIMER = "timer"
@@ -152,8 +153,7 @@ class Processor:
             return
         if isinstance(outcome, Rejected):
             self._reject(cause, outcome, slot)
-            if isinstance(body, StartChild):
-                self._child_refused(slot, body, outcome, cause)
+            self._tell(slot, body, outcome, cause)
         else:
             self._accept(aggregate, slot, body, outcome, cause, known)
 
@@ -196,6 +196,7 @@ class Processor:
             raise_stuck(aggregate, slot, outcome, self.now)
         slot.state = outcome.state
         if events or effects:
+            slot.renewed = slot.renewed or bool(events)
             facts = self._facts(aggregate, slot, events, before, cause.context)
             if effects:
                 self._effects(aggregate, slot, outcome, facts, cause)
@@ -269,7 +270,8 @@ class Processor:
 
     def _send(self, slot: Slot, effect: SendCommand, envelope: Envelope) -> None:
         """Send an internal command: in this batch where it stays on this partition."""
-        if root_of(effect.aggregate_id) == root_of(slot.id) or self._door.at_home(envelope):
+        at_home = root_of(effect.aggregate_id) == root_of(slot.id) or self._door.at_home(envelope)
+        if at_home and not effect.hop:
             self._local.append((effect, envelope))
         else:
             self.out.command(envelope, effect.body)
@@ -324,12 +326,13 @@ class Processor:
         )
         self.out.reply(cause.envelope, body, partition, self.now, cause.context)
 
-    def _child_refused(self, slot: Slot, body: StartChild, refusal: Rejected, cause: Cause) -> None:
-        """Tell the parent that its child will not come."""
-        answer = FailCall(body.parent_call, refusal.code, refusal.message)
-        effect = SendCommand("instance", body.parent_id, body.parent_incarnation, answer)
-        envelope = internal_envelope(slot, "", 0, 0, effect, self.now, cause.context)
-        self._send(slot, effect, envelope)
+    def _tell(self, slot: Slot, body: msgspec.Struct, refusal: Rejected, cause: Cause) -> None:
+        """Tell those who must know it that what one aggregate asked another for is refused."""
+        for number, effect in enumerate(told(body, cause.envelope, refusal)):
+            if effect.aggregate_type not in self._env.aggregates:
+                continue  # Refused for that very reason: there is nobody to tell.
+            envelope = internal_envelope(slot, "", 0, number, effect, self.now, cause.context)
+            self._send(slot, effect, envelope)
 
     def _poisoned(
         self, aggregate: Aggregate, slot: Slot, body: msgspec.Struct, cause: Cause, error: Exception
@@ -342,8 +345,7 @@ class Processor:
             return
         if slot.state is None or not aggregate.has_incidents:
             self._dead(cause.item, reason, encode(cause.envelope, body))
-            if isinstance(body, StartChild):
-                self._child_refused(slot, body, Rejected("engine_error", reason), cause)
+            self._tell(slot, body, Rejected("engine_error", reason), cause)
             return
         self._stall(aggregate, slot, encode(cause.envelope, body), reason, cause)
 

@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec.structs import replace
 
-from schemas import events
 from schemas.registry import EVENT_TYPES, public_type
+from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
@@ -38,6 +38,8 @@ NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
 INCARNATION: Final = "first"
 """The life that a start takes."""
+_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type})
+"""Kinds that have more than one life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
 
@@ -106,7 +108,7 @@ class Spec(msgspec.Struct, frozen=True):
         """Go through commands, which must be accepted, and events, which are facts."""
         spec = self
         for step in steps:
-            if type(step).__module__ != events.__name__:
+            if public_type(step) not in EVENT_TYPES:
                 spec = spec.when(step).accepted()
             else:
                 spec = spec.happened(step)
@@ -159,7 +161,7 @@ class Spec(msgspec.Struct, frozen=True):
         )
 
     def _place(self, sequence: int) -> EventPlace:
-        life = INCARNATION if self.aggregate is INSTANCE else ""
+        life = INCARNATION if self.aggregate.type in _LIVES else ""
         return EventPlace(self.aggregate_id, "default", life, sequence, self.now, "tester")
 
     def happened(self, event: msgspec.Struct) -> Spec:
@@ -264,6 +266,11 @@ def instance(
 def definition(aggregate_id: str, *, missing_queues: frozenset[str] = frozenset()) -> Spec:
     """Begin a sentence about a definition."""
     return Spec(DEFINITION, KnownDefinitions((), missing_queues), aggregate_id)
+
+
+def channel(aggregate_id: str) -> Spec:
+    """Begin a sentence about a channel: `schemas.ids.channel_id` gives its id."""
+    return Spec(CHANNEL, KnownDefinitions((), frozenset()), aggregate_id)
 
 
 def device(aggregate_id: str) -> Spec:

@@ -7,7 +7,7 @@ seed alone, so that a failure is repeated by its number.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -29,10 +29,11 @@ from schemas.registry import public_type
 from schemas.replies import Reply
 from schemas.results import CompleteActivity, FailActivity
 from schemas.tasks import ActivityTask
+from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
-from streams.domain.protocol import Limits
+from streams.domain.protocol import Aggregate, Limits
 from streams.forms import read_definition, read_for_decision
 from streams.runtime.definition_tail import DefinitionBook
 from streams.runtime.environment import Environment
@@ -44,6 +45,7 @@ from streams.testing.simulated_log import CrashError, Fault, SimulatedKafka, Sim
 from topics.names import Names
 
 T = TypeVar("T")
+AGGREGATES = (INSTANCE, DEFINITION, CHANNEL, DEVICE)
 QUEUE_PARTITIONS = 2
 
 
@@ -61,9 +63,18 @@ class World:
     """Everything that one seed decides."""
 
     def __init__(
-        self, seed: int, sources: list[str], *, partitions: int = 2, fault_rate: float = 0.05
+        self,
+        seed: int,
+        sources: list[str],
+        *,
+        partitions: int = 2,
+        fault_rate: float = 0.05,
+        aggregates: Sequence[Aggregate] = AGGREGATES,
+        limits: Limits | None = None,
     ) -> None:
-        """Publish the definitions and open the shards."""
+        """Publish the definitions and open the shards; `aggregates` are what they serve."""
+        self.aggregates = {one.type: one for one in aggregates}
+        self.limits = limits or Limits()
         self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
         self.now = 1_700_000_000_000
         self.partitions = partitions
@@ -109,9 +120,9 @@ class World:
             partition,
             self.partitions,
             self.names,
-            {a.type: a for a in (INSTANCE, DEFINITION, DEVICE)},
+            self.aggregates,
             self.book,
-            Limits(),
+            self.limits,
             read_for_decision,
         )
         log = SimulatedLog(self.kafka, partition, self._strike)

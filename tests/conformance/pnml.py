@@ -29,7 +29,15 @@ def read_pnml(path: Path) -> WeightedNet:
 
 
 def net_of(text: str) -> WeightedNet:
-    """Return the one net of a document; places and transitions have their names, else their ids."""
+    """Return the one net of a document."""
+    nets = nets_of(text)
+    if len(nets) != 1:
+        raise NotReadError(f"one net is expected, these are {len(nets)}")
+    return nets[0]
+
+
+def nets_of(text: str) -> list[WeightedNet]:
+    """Return the nets of a document; places and transitions have their names, else their ids."""
     if "<!DOCTYPE" in text:
         raise NotReadError("a document type is not read")
     try:
@@ -37,9 +45,9 @@ def net_of(text: str) -> WeightedNet:
     except ET.ParseError as error:
         raise NotReadError(f"not XML: {error}") from None
     nets = root.findall(f"{_NET}net")
-    if len(nets) != 1 or nets[0].get("type") not in _TYPES:
-        raise NotReadError("one net is expected, of type ptnet")
-    return _net(nets[0])
+    if any(net.get("type") not in _TYPES for net in nets):
+        raise NotReadError("only nets of type ptnet are read")
+    return [_net(net) for net in nets]
 
 
 def _net(net: ET.Element) -> WeightedNet:

@@ -15,11 +15,11 @@ from schemas.definitions import DefinitionRecord
 from schemas.envelope import Envelope
 from streams.domain.net.bounded import reach
 from streams.domain.net.explore import explore
-from streams.domain.net.petri import petri_net
+from streams.domain.net.translate import petri_net
 from streams.domain.net.weighted import weighted
 from streams.forms import read_definition, write_pnml
 from streams.testing.blocks import Blocks
-from tests.conformance.pnml import net_of
+from tests.conformance.pnml import net_of, nets_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PNML = "{http://www.pnml.org/version-2009/grammar/pnml}"
@@ -126,10 +126,13 @@ def test_a_net_is_shown_in_the_authors_names():
 
 
 def test_a_program_gets_the_net_as_data():
-    net = json.loads(run("validate", "--net", "--json", EXAMPLES / "hello.yaml").stdout)
+    (net,) = json.loads(run("validate", "--net", "--json", EXAMPLES / "hello.yaml").stdout)
+    assert all(one.pop("absent") == [] for one in net["transitions"])
+    assert [one.pop("urgent") or one.pop("clears") for one in net["transitions"]] == [False] * 3
     assert net == {
         "id": "hello",
         "version": "1.0.0",
+        "scope": "",
         "places": ["start", "end", "start->greet", "greet->end"],
         "transitions": [
             {"node": "start", "taken": [], "before": ["start"], "after": ["start->greet"]},
@@ -169,6 +172,43 @@ def test_a_net_that_is_too_wide_is_not_written(tmp_path):
     assert "work has too many conditional flows" in done.stderr
 
 
+SCOPED = """id: flow
+version: 1.0.0
+nodes:
+  start: {type: start, next: within}
+  within: {type: scope, next: fork, nodes: {begin: {type: start, next: work},
+    work: {type: activity, activity_type: job, next: done}, done: {type: end}}}
+  fork: {type: inclusive, next: [{to: a, when: "${n > 1}"}, {to: b, default: true}]}
+  a: {type: activity, activity_type: job, next: meet}
+  b: {type: activity, activity_type: job, next: meet}
+  meet: {type: MEET, next: end}
+  end: {type: end}
+"""
+
+
+def test_every_scope_has_a_net_of_its_own(tmp_path):
+    path = tmp_path / "scoped.yaml"
+    path.write_text(SCOPED.replace("MEET", "exclusive"))
+    shown = run("validate", "--net", path)
+    assert "flow 1.0.0, scope within: 4 places, 3 transitions" in shown.stdout, shown.output
+    definition = read_definition(path.read_text())
+    nets = [petri_net(definition), petri_net(definition, "within")]
+    text = run("validate", "--pnml", path).stdout
+    assert nets_of(text) == [weighted(net) for net in nets]
+    check_grammar(ET.fromstring(text))
+
+
+def test_what_pnml_cannot_say_is_shown_as_text_only(tmp_path):
+    path = tmp_path / "inclusive.yaml"
+    path.write_text(SCOPED.replace("MEET", "inclusive"))
+    done = run("validate", "--pnml", path)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "PNML cannot say what meet does" in done.stderr
+    done = run("validate", "--net", path)
+    assert done.exit_code == 0
+    assert "[while there is none on " in done.stdout
+
+
 def test_an_id_between_colons_is_no_emoji(tmp_path):
     path = tmp_path / "colons.yaml"
     path.write_text(
@@ -194,7 +234,7 @@ def test_the_net_of_a_published_version_is_shown(kafka, names, environment, monk
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.splitlines()[0] == "order 1.1.0: 12 places, 11 transitions"
     former = run("show", "order", "--version", "1.0.0", "--net", "--json")
-    assert json.loads(former.stdout)["version"] == "1.0.0"
+    assert json.loads(former.stdout)[0]["version"] == "1.0.0"
     pnml = run("show", "order", "--pnml")
     assert net_of(pnml.stdout) == weighted(petri_net(read_definition(source)))
     assert run("show", "order").stdout == f"{source.replace('1.0.0', '1.1.0')}\n"

@@ -49,6 +49,15 @@ COMMANDS = {
     "Continue": c.Continue(),
     "FireTimer": c.FireTimer(NOW),
     "PublishDefinition": c.PublishDefinition("x"),
+    "PublishMessage": c.PublishMessage("paid"),
+    "BroadcastSignal": c.BroadcastSignal("evening"),
+    "OpenSubscription": c.OpenSubscription("one", "life", 2, "wait"),
+    "CloseSubscription": c.CloseSubscription("one", "life", 2),
+    "AcceptMessage": c.AcceptMessage("one", "life", 2, "m"),
+    "RejectMessage": c.RejectMessage("one", "life", 2, "m", "why"),
+    "ContinueBroadcast": c.ContinueBroadcast(2, 1),
+    "Correlate": c.Correlate(2, "message:paid", "m", "paid", b"{}"),
+    "SubscriptionClosed": c.SubscriptionClosed(2),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
@@ -73,6 +82,15 @@ FailCall              .          .          .         .         .       .       
 Continue              .          .          .         .         .       .         .          .
 FireTimer             .          .          .         .         .       .         .          .
 PublishDefinition     u          u          u         u         u       u         u          u
+PublishMessage        u          u          u         u         u       u         u          u
+BroadcastSignal       u          u          u         u         u       u         u          u
+OpenSubscription      u          u          u         u         u       u         u          u
+CloseSubscription     u          u          u         u         u       u         u          u
+AcceptMessage         u          u          u         u         u       u         u          u
+RejectMessage         u          u          u         u         u       u         u          u
+ContinueBroadcast     u          u          u         u         u       u         u          u
+Correlate             u          u          u         u         u       u         u          u
+SubscriptionClosed    u          u          u         u         u       u         u          u
 """
 (_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]

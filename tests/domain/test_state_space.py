@@ -1,12 +1,14 @@
 """How many states a net has, against the closed form, and how fast they are seen."""
 
+import random
 import time
 
 import pytest
 
 from streams.domain.net.explore import explore
-from streams.domain.net.petri import petri_net
+from streams.domain.net.petri import Firing, Net, Step
 from streams.domain.net.soundness import soundness
+from streams.domain.net.translate import petri_net
 from streams.forms import read_definition
 from streams.testing.blocks import Blocks
 
@@ -45,3 +47,65 @@ def test_the_reduction_leaves_next_to_nothing_of_them():
     verdict = soundness(read_definition(side_by_side(6, 9)))
     assert verdict.sound
     assert verdict.states < 10
+
+
+def plainly(net):
+    """States, arcs, whether it is safe and where it stops, with the plainest means."""
+    seen, queue, arcs, safe, stuck = {net.start}, [net.start], set(), True, set()
+    while queue:
+        marking = queue.pop()
+        able = [firing for firing in net.firings if firing.enabled(marking)]
+        able = [firing for firing in able if firing.urgent] or able
+        if not able and marking & ~net.ends:
+            stuck.add(marking)
+        for firing in able:
+            rest = 0 if firing.clears else marking ^ firing.pre
+            if rest & firing.post:
+                safe = False
+                continue
+            after = rest | firing.post
+            arcs.add((marking, after))
+            if after not in seen:
+                seen.add(after)
+                queue.append(after)
+    return seen, arcs, safe, stuck
+
+
+def any_net(chance):
+    """Firings of all kinds, at random: with inhibitors, urgent ones, and such as clear."""
+    places = range(chance.randint(2, 7))
+
+    def some(share, without=0):
+        return sum(1 << p for p in places if chance.random() < share) & ~without
+
+    firings = []
+    for number in range(chance.randint(2, 9)):
+        pre = some(0.3) or 1 << chance.choice(places)
+        firings.append(
+            Firing(
+                (Step(f"n{number}"),),
+                pre,
+                some(0.3),
+                absent=some(0.2, pre) if chance.random() < 0.4 else 0,
+                urgent=chance.random() < 0.1,
+                clears=chance.random() < 0.1,
+            )
+        )
+    return Net(tuple(map(str, places)), tuple(firings), some(0.4) or 1, some(0.3))
+
+
+def test_nets_of_any_kind_are_explored_as_by_the_plainest_search():
+    kinds = set()
+    for seed in range(4_000):
+        net = any_net(random.Random(seed))
+        seen, arcs, safe, stuck = plainly(net)
+        found = explore(net, 10_000)
+        assert (set(found.numbers), found.arcs) == (seen, len(arcs)), f"seed {seed}"
+        assert (found.clash is None, found.stuck is None) == (safe, not stuck), f"seed {seed}"
+        assert found.stuck is None or found.stuck in stuck
+        able = {marking for marking in seen if not marking & ~net.ends}
+        while more := {one for one, after in arcs if after in able} - able:
+            able |= more
+        assert (found.endless() is None) == (able == seen), f"seed {seed}"
+        kinds.add((safe, not stuck, able == seen))
+    assert len(kinds) >= 6

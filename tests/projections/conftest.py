@@ -159,9 +159,10 @@ class Written:
         self.events = []
         self.sequences = {}
 
-    def add(self, body, name="i1", incarnation="a", *, sequence=0, time=0, **context):
+    def add(self, body, name="i1", incarnation="a", *, sequence=0, time=0, kind="", **context):
         """Append an event of an aggregate; its sequence follows from those before."""
-        kind = "definition" if type(body).__name__.startswith("Definition") else "instance"
+        if not kind:
+            kind = "definition" if type(body).__name__.startswith("Definition") else "instance"
         key = (kind, context.get("tenant", "default"), name, incarnation)
         number = sequence or self.sequences.get(key, 0) + 1
         self.sequences[key] = number

@@ -18,6 +18,10 @@ from schemas.registry import BODIES, EVENT_TYPES
 STARTED = e.WorkflowStarted("hello", "1.0.0", {"who": b'"x"'}, metadata=b'{"order":7}')
 
 
+CHANNEL = {"message", "signal", "subscription"}
+"""What channels tell of: the history alone shows it."""
+
+
 def texts(raws):
     return {name: bytes(value) for name, value in raws.items()}
 
@@ -26,13 +30,14 @@ def shown(reader, name="i1", tenant="default"):
     return reader.instance(name, tenant).value
 
 
-def test_every_event_type_is_read_by_the_history_and_by_one_other_view():
+def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
     assert [view.name for view in VIEWS] == ["instances", "history", "definitions"]
     for name in EVENT_TYPES:
         body = BODIES[name]
         assert body in History.handles, f"{name}: add it to the history"
         others = [view.name for view in (Instances, Definitions) if body in view.handles]
-        wanted = ["definitions"] if name.startswith("definition.") else ["instances"]
+        noun = name.split(".")[0]
+        wanted = [] if noun in CHANNEL else ["definitions" if noun == "definition" else "instances"]
         assert others == wanted, f"{name}: handle it in a view, or say in CHANGES that it is not"
 
 
@@ -71,6 +76,15 @@ def test_attempts_and_retries_are_counted(projection, written, reader):
     assert (row.activities_executed, row.activities_failed, row.retries) == (1, 1, 1)
     assert (row.current_nodes, row.execution_path) == ([], ["work"])
     assert row.error_stack == ["work: Boom: it broke"]
+
+
+def test_an_incident_of_a_channel_is_no_instances(projection, written, reader):
+    written.add(STARTED)
+    body = e.ErrorOccurred("engine_error", "why")
+    written.add(body, "message:paid", kind="channel")
+    projection.apply(written.events, {})
+    assert shown(reader).open_incidents == 0
+    assert reader.instance("message:paid").value is None
 
 
 def test_incidents_are_open_until_they_are_resolved(projection, written, reader):

@@ -89,7 +89,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 1
+    form = 2  # From 2 on there are scopes and subscriptions.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -21,7 +21,7 @@ import msgspec
 
 from streams.domain.net.petri import Net
 from streams.domain.net.reduce import reduced
-from streams.domain.net.weighted import Transition, WeightedNet, weighted
+from streams.domain.net.weighted import NotPlainError, Transition, WeightedNet, weighted
 
 
 class Growth(NamedTuple):
@@ -102,9 +102,13 @@ def bound_of(net: Net, max_states: int) -> Bound | None:
     """Return the bound of a definition's net; None where it is not found among so many states.
 
     Growth that takes too long to be seen in the net as it was drawn may show in the reduced one,
-    whose runs are runs of the other; its bound may be lower, and is of no use.
+    whose runs are runs of the other; its bound may be lower, and is of no use. Of a net that is
+    no place/transition net (`NotPlainError`) nothing is said: growth need not go on there.
     """
-    drawn = reach(weighted(net), max_states)
+    try:
+        drawn = reach(weighted(net), max_states)
+    except NotPlainError:
+        return None
     if drawn.growth is None and drawn.complete:
         return Bound(drawn.bound())
     if drawn.growth is not None or reach(weighted(reduced(net)), max_states).growth is not None:

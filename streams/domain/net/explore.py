@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.domain.net.petri import Net, Step, bits
+from streams.domain.net.petri import Firing, Net, Step, bits
 
 
 class Clash(NamedTuple):
@@ -112,27 +112,32 @@ class _Move(NamedTuple):
 
     number: int
     pre: int
+    seen: int
+    """Places that it looks at: it is able where exactly those of `pre` among them have a token."""
     gain: int
     """Places on which a token would be one too many."""
     flip: int
     """The marking before, exclusive or the one after."""
+    clears: int
+    """All bits where it takes every other token with it, else none."""
     heirs: list[_Move]
-    """Firings that take a token which this one puts."""
+    """Firings that it may make able."""
+    urgent: bool
 
 
 def explore(net: Net, max_states: int) -> Explored:
     """Visit markings breadth first, at most `max_states`; a marking with a clash is no other."""
     moves = _moves(net)
+    hurry = any(move.urgent for move in moves)
     # Firings that change the same lead to the same marking, which counts once.
-    twins = len({move.flip for move in moves}) < len(moves)
+    twins = len({move.flip for move in moves}) < len(moves) or any(move.clears for move in moves)
     found = Explored(net, {net.start: 0})
-    found.fired = bytearray(len(moves))
+    found.fired = bytearray(len(net.firings))
     numbers, before, by = found.numbers, found.before, found.firing
     heads, followers, fired = found.heads, found.followers, found.fired
     before.append(0)
     by.append(0)
-    first = [move for move in moves if net.start & move.pre == move.pre]
-    queue = deque([(net.start, first)])
+    queue = deque([(net.start, [move for move in moves if net.start & move.seen == move.pre])])
     for own in count():
         if not queue:
             break
@@ -141,16 +146,16 @@ def explore(net: Net, max_states: int) -> Explored:
         if not able and found.stuck is None and not found.is_final(marking):
             found.stuck = marking
         done: set[int] = set()
-        for number, _, gain, flip, heirs in able:
+        for number, _, _, gain, flip, clears, heirs, _ in _first(able) if hurry else able:
             fired[number] = 1
-            if marking & gain:
+            if marking & gain & ~clears:
                 found.clash = found.clash or Clash(marking, number, marking & gain)
                 continue
+            follower = flip if clears else marking ^ flip
             if twins:
-                if flip in done:
+                if follower in done:
                     continue
-                done.add(flip)
-            follower = marking ^ flip
+                done.add(follower)
             known = numbers.get(follower)
             if known is None:
                 if len(numbers) >= max_states:
@@ -159,24 +164,43 @@ def explore(net: Net, max_states: int) -> Explored:
                 known = numbers[follower] = len(numbers)
                 before.append(own)
                 by.append(number)
-                still = [move for move in able if follower & move.pre == move.pre]
-                still += [heir for heir in heirs if follower & heir.pre == heir.pre]
+                still = [] if clears else [one for one in able if follower & one.seen == one.pre]
+                still += [heir for heir in heirs if follower & heir.seen == heir.pre]
                 queue.append((follower, still))
             followers.append(known)
     heads.append(len(followers))
     return found
 
 
+def _first(able: list[_Move]) -> list[_Move]:
+    """Return those that happen before all others, where there are any; else all."""
+    return [move for move in able if move.urgent] or able
+
+
 def _moves(net: Net) -> list[_Move]:
-    moves = [
-        _Move(number, firing.pre, firing.post & ~firing.pre, firing.pre ^ firing.post, [])
-        for number, firing in enumerate(net.firings)
-    ]
+    moves = [_move(number, firing) for number, firing in enumerate(net.firings)]
+    moves = [move for move in moves if not move.pre & net.firings[move.number].absent]
     takers: dict[int, list[_Move]] = defaultdict(list)
+    watchers: dict[int, list[_Move]] = defaultdict(list)
     for move in moves:
         for place in bits(move.pre):
             takers[place].append(move)
+        for place in bits(move.seen & ~move.pre):
+            watchers[place].append(move)
     for move in moves:
+        if move.clears:
+            move.heirs.extend(moves)
+            continue
+        lost = move.pre & ~net.firings[move.number].post
         heirs = {heir.number: heir for place in bits(move.gain) for heir in takers[place]}
+        heirs |= {heir.number: heir for place in bits(lost) for heir in watchers[place]}
         move.heirs.extend(heirs.values())
     return moves
+
+
+def _move(number: int, firing: Firing) -> _Move:
+    pre, post = firing.pre, firing.post
+    seen, gain = pre | firing.absent, post & ~pre
+    if firing.clears:
+        return _Move(number, pre, seen, gain, post, -1, [], firing.urgent)
+    return _Move(number, pre, seen, gain, pre ^ post, 0, [], firing.urgent)

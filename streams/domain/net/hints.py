@@ -8,15 +8,10 @@ from streams.domain.expressions.cel import ExpressionError, compile_cel
 from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.expressions.values import compile_value
 from streams.domain.net.edges import Edges, edges_of, reachable
-from streams.domain.net.model import Definition, ExclusiveGateway, Flow, Node, Start
-from streams.domain.net.validate import (
-    PROBLEMS_MAX,
-    Problems,
-    StructureProblem,
-    expressions_of,
-)
-
-Where = tuple[str | int, ...]
+from streams.domain.net.model import Definition, ExclusiveGateway, Flow, Node
+from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
+from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
+from streams.domain.net.validate_values import Where, expressions_of
 
 
 def hints(definition: Definition) -> Problems:
@@ -98,8 +93,12 @@ def _unreached(
         name: [flow.target for flow in flows if flow.id not in never]
         for name, flows in edges.outgoing.items()
     }
-    starts = [node.id for node in definition.nodes.values() if isinstance(node.kind, Start)]
-    reached = reachable(starts, forward)
+    starts = starts_of(definition)
+    for scope in starts.keys() - {""}:
+        forward[scope].append(starts[scope])
+    for host, events in boundaries_of(definition).items():
+        forward[host].extend(events)
+    reached = reachable([starts[""]], forward)
     for name in definition.nodes:
         if name not in reached:
             message = f"{name} is never reached: every flow that leads to it is never taken"
@@ -108,8 +107,8 @@ def _unreached(
 
 def _mixed(definition: Definition) -> Iterator[StructureProblem]:
     """Of values; of conditions the structure's problems say it already."""
-    declared = definition.variables
-    for where, expression in expressions_of(definition):
+    for where, expression, scope in expressions_of(definition):
+        declared = declared_in(definition, scope)
         for program in compile_value(expression, declared).programs:
             for text in mixed_arithmetic(program.source, declared):
                 yield _warning(where, text)

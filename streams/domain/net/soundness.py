@@ -14,10 +14,11 @@ import msgspec
 
 from streams.domain.net.bounded import Bound, bound_of
 from streams.domain.net.explore import Clash, Explored, explore
-from streams.domain.net.model import Definition
-from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
+from streams.domain.net.model import Definition, InclusiveGateway, Scope
+from streams.domain.net.petri import Net, Step
 from streams.domain.net.reduce import reduced
 from streams.domain.net.shorten import shortened
+from streams.domain.net.translate import TooManyChoicesError, petri_net
 
 STATES_MAX: Final = 2_000_000
 """Half a minute and 500 MB at most; the reduction leaves a tiny part of what is drawn."""
@@ -63,20 +64,32 @@ class Verdict(msgspec.Struct, frozen=True):
 def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     """Decide the soundness of a definition whose structure is in order.
 
-    The net is reduced before it is explored. Where something is wrong, the net as it was drawn
-    is explored too, for the shortest run that shows it; where that would take too long, the
-    reduced net's run is cut to what it needs.
+    The workflow and each of its scopes is judged by itself, a scope being one node of what is
+    around it. A net is reduced before it is explored. Where something is wrong, the net as it
+    was drawn is explored too, for the shortest run that shows it; where that would take too
+    long, the reduced net's run is cut to what it needs.
     """
+    scopes = [node.id for node in definition.nodes.values() if isinstance(node.kind, Scope)]
+    verdicts = [_judged(definition, scope, max_states) for scope in ["", *scopes]]
+    unknown = [verdict.why_unknown for verdict in verdicts if verdict.sound is None]
+    violations = [violation for verdict in verdicts for violation in verdict.violations]
+    sound = False if violations else None if unknown else True
+    states = sum(verdict.states for verdict in verdicts)
+    why = unknown[0] if unknown else ""
+    return Verdict(sound, states, violations, why, _widest([one.bound for one in verdicts]))
+
+
+def _judged(definition: Definition, scope: str, max_states: int) -> Verdict:
     try:
-        net = petri_net(definition)
+        net = petri_net(definition, scope)
     except TooManyChoicesError as error:
         text = f"{error} has too many conditional flows: put an exclusive gateway before some"
         return Verdict(None, 0, [], text)
     small = explore(reduced(net), max_states)
-    violations = violations_of(small, definition)
+    violations = violations_of(small, definition, scope)
     if violations:
         drawn = explore(net, min(max_states, _DRAWN_MAX))
-        violations = violations_of(drawn, definition) or _in_short(net, small, violations)
+        violations = violations_of(drawn, definition, scope) or _in_short(net, small, violations)
         bound = _bound(net, small)
         told = _with_bound(violations, bound)
         return Verdict(sound=False, states=small.states, violations=told, bound=bound)
@@ -90,6 +103,14 @@ def _bound(net: Net, small: Explored) -> Bound | None:
     if small.clash is not None:
         return bound_of(net, _DRAWN_MAX)
     return Bound(1) if small.complete else None
+
+
+def _widest(bounds: list[Bound | None]) -> Bound | None:
+    """Return the bound of several nets; none is more than any."""
+    known = [bound for bound in bounds if bound is not None]
+    if any(not bound.most for bound in known):
+        return Bound(0)
+    return max(known, key=lambda bound: bound.most) if len(known) == len(bounds) else None
 
 
 def _with_bound(violations: list[Violation], bound: Bound | None) -> list[Violation]:
@@ -111,7 +132,7 @@ def _in_short(net: Net, small: Explored, violations: list[Violation]) -> list[Vi
     return [msgspec.structs.replace(first, trace=run), *others]
 
 
-def violations_of(found: Explored, definition: Definition) -> list[Violation]:
+def violations_of(found: Explored, definition: Definition, scope: str = "") -> list[Violation]:
     """Return what an exploration shows; each property once, with the first run against it."""
     violations = []
     if found.clash is not None:
@@ -123,7 +144,7 @@ def violations_of(found: Explored, definition: Definition) -> list[Violation]:
         if endless is not None:
             violations.append(_endless(found, endless))
     if found.complete and found.clash is None:
-        violations.extend(_dead(found, definition))
+        violations.extend(_dead(found, definition, scope))
     return violations
 
 
@@ -134,6 +155,10 @@ def _clash(found: Explored, clash: Clash, definition: Definition) -> Violation:
     if place in definition.nodes:
         message = f"the end {place} can be reached twice in one run"
         return Violation(PROPER, place, message, trace)
+    if place not in definition.flows:
+        host = place.partition("/")[0]
+        message = f"{host} can be reached again while it is still at work"
+        return Violation(SAFE, host, message, trace)
     flow = definition.flows[place]
     message = (
         f"flow {flow.id} from {flow.source} to {flow.target} can carry two tokens at once: what "
@@ -147,6 +172,12 @@ def _stuck(found: Explored, marking: int, definition: Definition) -> Violation:
     node = definition.flows[resting[0]].target
     here = [name for name in resting if definition.flows[name].target == node]
     lacking = [f.id for f in definition.flows.values() if f.target == node and f.id not in here]
+    if isinstance(definition.nodes[node].kind, InclusiveGateway):
+        message = (
+            f"a run can stop for ever: {node} has a token on {', '.join(here)} and waits for "
+            "tokens that wait for it in turn"
+        )
+        return Violation(OPTION, node, message, found.run_to(marking))
     message = (
         f"a run can stop for ever: {node} has a token on {', '.join(here)} and waits for one on "
         f"{', '.join(lacking)}, which cannot come any more"
@@ -160,10 +191,10 @@ def _endless(found: Explored, marking: int) -> Violation:
     return Violation(OPTION, node, f"from {node} on no run can end any more", trace)
 
 
-def _dead(found: Explored, definition: Definition) -> list[Violation]:
+def _dead(found: Explored, definition: Definition, scope: str) -> list[Violation]:
     alive = found.alive()
     return [
         Violation(NO_DEAD, name, f"{name} can never act, whatever the conditions", [])
-        for name in definition.nodes
-        if name not in alive
+        for name, node in definition.nodes.items()
+        if node.scope == scope and name not in alive
     ]

@@ -25,8 +25,19 @@ class WeightedNet(NamedTuple):
     """Tokens by place."""
 
 
+class NotPlainError(Exception):
+    """A net with what a place/transition net cannot say; the message names a node."""
+
+
 def weighted(net: Net) -> WeightedNet:
-    """Return the net of a definition in the general form: a transition for each firing."""
+    """Return the net of a definition in the general form: a transition for each firing.
+
+    Raises:
+        NotPlainError: a node needs places empty, happens before all else, or takes every token.
+    """
+    for firing in net.firings:
+        if firing.absent or firing.urgent or firing.clears:
+            raise NotPlainError(firing.steps[0].node)
     transitions = tuple(
         Transition(" → ".join(map(str, firing.steps)), _ones(firing.pre), _ones(firing.post))
         for firing in net.firings

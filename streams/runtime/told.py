@@ -1,0 +1,50 @@
+"""Who is told when a command between aggregates is refused.
+
+A client reads the rejection. An aggregate that waits for an answer gets the answer that the
+other one would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from schemas.commands import (
+    CloseSubscription,
+    Correlate,
+    FailCall,
+    OpenSubscription,
+    RejectMessage,
+    StartChild,
+    SubscriptionClosed,
+)
+from schemas.envelope import Envelope
+from streams.domain.protocol import Rejected, SendCommand
+
+
+def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterator[SendCommand]:
+    """Yield what others must hear of a command that is refused."""
+    if isinstance(body, StartChild):
+        failed = FailCall(body.parent_call, refusal.code, refusal.message)
+        yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
+    elif isinstance(body, OpenSubscription):
+        closed = SubscriptionClosed(body.subscription, refusal.code, refusal.message)
+        yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
+    elif isinstance(body, CloseSubscription):  # What is not there is closed.
+        closed = SubscriptionClosed(body.subscription)
+        yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
+    elif isinstance(body, Correlate):
+        yield from _owner_gone(envelope, body, refusal)
+
+
+def _owner_gone(envelope: Envelope, body: Correlate, refusal: Rejected) -> Iterator[SendCommand]:
+    """The owner of a subscription is no longer there: the message is for another one."""
+    owner_id, life, kind = envelope.aggregate_id, envelope.incarnation, envelope.aggregate_type
+    number, reason = body.subscription, f"{refusal.code}: {refusal.message}"
+    rejected = RejectMessage(
+        owner_id, life, number, body.message_id, reason, final=True, owner_type=kind
+    )
+    yield SendCommand("channel", body.channel_id, "", rejected)
+    closing = CloseSubscription(owner_id, life, number, kind)
+    yield SendCommand("channel", body.channel_id, "", closing)
