@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from connectors.cli.failures import FAILED
-from connectors.cli.output import as_json, fault, say
+from connectors.cli.output import as_json, fault, note, say
 from schemas.definitions import DefinitionRecord
 from streams.domain.net.model import Definition
 from streams.domain.net.translate import TooManyChoicesError
-from streams.domain.net.weighted import NotPlainError
-from streams.forms import read_definition, shown_nets, write_pnml
+from streams.forms import PNML_PARTIAL, read_definition, shown_nets, write_pnml
 
 NetOption = Annotated[
     bool, typer.Option("--net", help="Write the Petri net that is proved: places, transitions.")
@@ -28,7 +27,10 @@ def write_net(definition: Definition, *, json: bool, pnml: bool) -> None:
     try:
         if pnml:
             # Not for people: as it is, whatever the terminal.
-            sys.stdout.write(write_pnml(definition) + "\n")
+            text = write_pnml(definition)
+            sys.stdout.write(text + "\n")
+            if f"<!-- {PNML_PARTIAL} -->" in text:
+                note(PNML_PARTIAL)
         elif json:
             as_json(shown_nets(definition))
         else:
@@ -38,12 +40,6 @@ def write_net(definition: Definition, *, json: bool, pnml: bool) -> None:
         fault(
             f"the net of {definition.id} is too wide to be written: {error} has too many "
             "conditional flows; put an exclusive gateway before some"
-        )
-        raise typer.Exit(FAILED) from None
-    except NotPlainError as error:
-        fault(
-            f"PNML cannot say what {error} does: it waits for places to be empty, or takes every "
-            "token; --net shows it"
         )
         raise typer.Exit(FAILED) from None
 

@@ -2,15 +2,20 @@
 
 import random
 import time
+from collections import Counter, deque
 
 import pytest
 
 from streams.domain.net.explore import explore
 from streams.domain.net.petri import Firing, Net, Step
+from streams.domain.net.reduce import reduced
 from streams.domain.net.soundness import soundness
 from streams.domain.net.translate import petri_net
 from streams.forms import read_definition
 from streams.testing.blocks import Blocks
+from tests.domain.test_joins import anything
+from tests.domain.test_soundness_scopes import drawn as drawn_one
+from tests.domain.test_soundness_scopes import scopes_of
 
 
 def side_by_side(branches, tasks):
@@ -50,10 +55,10 @@ def test_the_reduction_leaves_next_to_nothing_of_them():
 
 
 def plainly(net):
-    """States, arcs, whether it is safe and where it stops, with the plainest means."""
-    seen, queue, arcs, safe, stuck = {net.start}, [net.start], set(), True, set()
+    """States, arcs, whether it is safe and where it stops: breadth first, with plain means."""
+    seen, queue, arcs, safe, stuck = {net.start}, deque([net.start]), set(), True, set()
     while queue:
-        marking = queue.pop()
+        marking = queue.popleft()
         able = [firing for firing in net.firings if firing.enabled(marking)]
         able = [firing for firing in able if firing.urgent] or able
         if not able and marking & ~net.ends:
@@ -94,18 +99,50 @@ def any_net(chance):
     return Net(tuple(map(str, places)), tuple(firings), some(0.4) or 1, some(0.3))
 
 
+def compared(net, seed):
+    """Explore and compare with the plainest search; return whether it is safe, goes on, can end."""
+    found = explore(net, 10_000)
+    assert found.complete
+    seen, arcs, safe, stuck = plainly(net)
+    assert (set(found.numbers), found.arcs) == (seen, len(arcs)), f"seed {seed}"
+    assert (found.clash is None, found.stuck is None) == (safe, not stuck), f"seed {seed}"
+    assert found.stuck is None or found.stuck in stuck, f"seed {seed}"
+    able = {marking for marking in seen if not marking & ~net.ends}
+    while more := {one for one, after in arcs if after in able} - able:
+        able |= more
+    assert (found.endless() is None) == (able == seen), f"seed {seed}"
+    return safe, not stuck, able == seen
+
+
 def test_nets_of_any_kind_are_explored_as_by_the_plainest_search():
-    kinds = set()
-    for seed in range(4_000):
-        net = any_net(random.Random(seed))
-        seen, arcs, safe, stuck = plainly(net)
-        found = explore(net, 10_000)
-        assert (set(found.numbers), found.arcs) == (seen, len(arcs)), f"seed {seed}"
-        assert (found.clash is None, found.stuck is None) == (safe, not stuck), f"seed {seed}"
-        assert found.stuck is None or found.stuck in stuck
-        able = {marking for marking in seen if not marking & ~net.ends}
-        while more := {one for one, after in arcs if after in able} - able:
-            able |= more
-        assert (found.endless() is None) == (able == seen), f"seed {seed}"
-        kinds.add((safe, not stuck, able == seen))
+    kinds = {compared(any_net(random.Random(seed)), seed) for seed in range(4_000)}
     assert len(kinds) >= 6
+
+
+def nets_of(definition):
+    for scope in scopes_of(definition):
+        net = petri_net(definition, scope)
+        yield from (net, reduced(net))
+
+
+def special(net):
+    for firing in net.firings:
+        yield from ["absent"] * bool(firing.absent) + ["urgent"] * firing.urgent
+        yield from ["clears"] * firing.clears
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_definitions_of_any_kind_are_explored_as_by_the_plainest_search(part):
+    seen, kinds = 0, Counter()
+    for seed in range(part, 2_400, 2):
+        gateways = read_definition(anything(random.Random(seed)))
+        for definition in (gateways, drawn_one(seed)[1]):
+            if definition is None or isinstance(definition, list):
+                continue
+            seen += 1
+            for net in nets_of(definition):
+                if explore(net, 3_000).complete:
+                    kinds.update({*special(net), ("sound", *compared(net, seed))})
+    assert seen > 500
+    assert all(kinds[kind] > 30 for kind in ("absent", "urgent", "clears")), kinds
+    assert sum(isinstance(kind, tuple) for kind in kinds) >= 3, kinds

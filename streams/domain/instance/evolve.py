@@ -301,7 +301,7 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
-    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due)
+    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -311,8 +311,12 @@ def _event_triggered(
     state: InstanceState, event: e.EventTriggered, at: EventPlace
 ) -> InstanceState:
     changes: dict[str, Any] = {}
-    if event.subscription in state.subscriptions:
-        changes["subscriptions"] = _without(state.subscriptions, event.subscription)
+    waited = state.subscriptions.get(event.subscription)
+    if waited is not None:
+        rest = _without(state.subscriptions, event.subscription)
+        if event.stays:
+            rest[event.subscription] = replace(waited, taken=event.message_id)
+        changes["subscriptions"] = rest
     gone = frozenset(event.moves.consumed)
     if gone:
         changes["timers"] = {k: one for k, one in state.timers.items() if k not in gone}

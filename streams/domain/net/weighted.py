@@ -36,8 +36,13 @@ def weighted(net: Net) -> WeightedNet:
         NotPlainError: a node needs places empty, happens before all else, or takes every token.
     """
     for firing in net.firings:
-        if firing.absent or firing.urgent or firing.clears:
+        if not firing.is_plain:
             raise NotPlainError(firing.steps[0].node)
+    return underlying(net)
+
+
+def underlying(net: Net) -> WeightedNet:
+    """Return the net without what `weighted` refuses: it can do more than the net itself."""
     transitions = tuple(
         Transition(" → ".join(map(str, firing.steps)), _ones(firing.pre), _ones(firing.post))
         for firing in net.firings
