@@ -13,10 +13,18 @@ from streams.domain.net.graph import Graph
 from streams.domain.net.hints import hints
 from streams.domain.net.model import Definition
 from streams.domain.net.problem import PROBLEMS_MAX, StructureProblem
+from streams.domain.net.properties import property_problems
 from streams.domain.net.validate import structure_problems
 from streams.forms.build import build
 from streams.forms.problem import Path, Problem
-from streams.forms.shape import KINDS, DefinitionShape, FlowShape, RetryShape, VariableShape
+from streams.forms.shape import (
+    KINDS,
+    DefinitionShape,
+    FlowShape,
+    PropertyShape,
+    RetryShape,
+    VariableShape,
+)
 from streams.forms.source import Source
 from streams.forms.unfold import Unfolded
 
@@ -25,6 +33,7 @@ _FIELDS = {
     "flows": set(FlowShape.model_fields),
     "variables": set(VariableShape.model_fields),
     "retry": set(RetryShape.model_fields),
+    "properties": set(PropertyShape.model_fields),
     "": set(DefinitionShape.model_fields),
 }
 
@@ -59,7 +68,8 @@ def _examined(
         found = [_shape_problem(source, unfolded, detail) for detail in details[:PROBLEMS_MAX]]
         return None, [*source.problems, *found, *_more(source, len(details), "error")]
     definition = build(shape)
-    structure = sorted(structure_problems(definition), key=lambda found: found.severity)
+    stated = [*structure_problems(definition), *property_problems(definition)]
+    structure = sorted(stated, key=lambda found: found.severity)
     found = [_structure(source, unfolded, problem) for problem in structure[:PROBLEMS_MAX]]
     if structure:
         found.extend(_more(source, len(structure), structure[0].severity))

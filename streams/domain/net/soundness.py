@@ -14,8 +14,9 @@ import msgspec
 
 from streams.domain.net.bounded import Bound, bound_of
 from streams.domain.net.explore import Clash, Explored, explore
-from streams.domain.net.model import Definition, InclusiveGateway, Scope
+from streams.domain.net.model import Definition, InclusiveGateway, Property, Scope
 from streams.domain.net.petri import Net, Step
+from streams.domain.net.properties import decide
 from streams.domain.net.reduce import reduced
 from streams.domain.net.shorten import shortened
 from streams.domain.net.translate import TooManyChoicesError, petri_net
@@ -41,6 +42,8 @@ class Violation(msgspec.Struct, frozen=True):
     message: str
     trace: list[Step]
     """From the start; empty where no run is needed to see it."""
+    place: tuple[str | int, ...] = ()
+    """Where in the definition it is stated; empty for the node."""
 
     def __str__(self) -> str:
         """Return the message, and the trace in the author's names."""
@@ -52,7 +55,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """What is known of a definition's soundness."""
 
     sound: bool | None
-    """None where the budget did not suffice, or the net is too wide to be looked at."""
+    """And all that the author states holds. None where that is not known: `why_unknown`."""
     states: int
     """Markings that were seen, after reduction."""
     violations: list[Violation]
@@ -76,7 +79,35 @@ def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     sound = False if violations else None if unknown else True
     states = sum(verdict.states for verdict in verdicts)
     why = unknown[0] if unknown else ""
-    return Verdict(sound, states, violations, why, _widest([one.bound for one in verdicts]))
+    verdict = Verdict(sound, states, violations, why, _widest([one.bound for one in verdicts]))
+    return _with_properties(definition, verdict, max_states) if sound else verdict
+
+
+def _with_properties(definition: Definition, verdict: Verdict, max_states: int) -> Verdict:
+    """Decide what the author states of a sound definition."""
+    violations, unknown, states = [], "", verdict.states
+    for number, stated in enumerate(definition.properties):
+        net = petri_net(definition, definition.nodes[stated.node].scope)
+        decided = decide(net, stated, max_states)
+        states += decided.states
+        if decided.holds is None:
+            unknown = f"{stated}: more than {max_states:,} states: raise --max-states"
+        elif not decided.holds:
+            violations.append(_broken(number, stated, decided.trace))
+    sound = False if violations else None if unknown else True
+    return msgspec.structs.replace(
+        verdict, sound=sound, states=states, violations=violations, why_unknown=unknown
+    )
+
+
+def _broken(number: int, stated: Property, run: list[Step]) -> Violation:
+    node, other = stated.node, stated.other
+    messages = {
+        "before": f"{node} can act although {other} has not acted yet",
+        "after": f"{node} can act although {other} has acted",
+        "always": f"a run can come to where {node} has acted and {other} cannot act any more",
+    }
+    return Violation(str(stated), node, messages[stated.kind], run, ("properties", number))
 
 
 def _judged(definition: Definition, scope: str, max_states: int) -> Verdict:
