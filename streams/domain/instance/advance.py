@@ -27,7 +27,7 @@ from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Boundary, Catch, End, Scope, Throw
+from streams.domain.net.model import Activity, Boundary, Catch, End, Scope, Throw
 
 Cause = Callable[[Moves], msgspec.Struct]
 """Makes the event that carries the moves."""
@@ -98,7 +98,9 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
 def begin(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; a scope begins with its own start."""
     kind = work.graph.nodes[node].kind
-    if isinstance(kind, Scope):
+    if type(kind) is Activity:  # The most frequent by far.
+        enter(work, node, token)
+    elif isinstance(kind, Scope):
         _begin_scope(work, node, token)
     elif isinstance(kind, Throw):
         _throw_event(work, node, kind, token)

@@ -80,7 +80,8 @@ def _write(state: InstanceState, writes: dict[str, bytes], changes: dict[str, An
 def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
     """Put a token at a node; one that is there already, in a scope, stays in it."""
     tokens = state.tokens.copy()
-    if not tokens.get(token, "").startswith(node + "@"):
+    former = tokens.get(token)
+    if former is None or not former.startswith(node + "@"):
         tokens[token] = node
     return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
 

@@ -43,7 +43,7 @@ class Work:
         self.effects: list[Effect] = []
         self.steps = 0
         self._opened = {} if state is None else state.subscriptions
-        self._over: set[int] = set()
+        self._over: tuple[int, ...] = ()
         self._incarnation = ctx.incarnation if state is None else state.incarnation
         self._graph: Graph | None = None
 
@@ -99,7 +99,7 @@ class Work:
 
     def answered(self, subscription: int) -> None:
         """Note that a channel knows itself that this subscription is over."""
-        self._over.add(subscription)
+        self._over = (*self._over, subscription)
 
     def _close_subscriptions(self) -> None:
         """Tell the channels of which subscriptions this decision made an end."""
