@@ -9,6 +9,7 @@ import pytest
 from streams.domain.net.explore import explore
 from streams.domain.net.petri import Firing, Net, Step
 from streams.domain.net.reduce import reduced
+from streams.domain.net.shorten import shortened
 from streams.domain.net.soundness import soundness
 from streams.domain.net.translate import petri_net
 from streams.forms import read_definition
@@ -146,3 +147,17 @@ def test_definitions_of_any_kind_are_explored_as_by_the_plainest_search(part):
     assert seen > 500
     assert all(kinds[kind] > 30 for kind in ("absent", "urgent", "clears")), kinds
     assert sum(isinstance(kind, tuple) for kind in kinds) >= 3, kinds
+
+
+def test_a_run_is_not_cut_where_something_happens_before_all_else():
+    split, mark, work = (Step(name) for name in ("split", "mark", "work"))
+    start, a, b, c, d = (1 << place for place in range(5))
+    firings = (
+        Firing((split,), start, a | b | c),
+        Firing((mark,), a, d, urgent=True),
+        Firing((work,), b, c),
+    )
+    net = Net(tuple("sabcd"), firings, start, 0)
+    assert shortened(net, [split, mark, work], c) == [split, mark, work]
+    plain = net._replace(firings=tuple(firing._replace(urgent=False) for firing in firings))
+    assert shortened(plain, [split, mark, work], c) == [split, work]
