@@ -75,6 +75,10 @@ class PublishDefinition(msgspec.Struct, frozen=True, gc=False):
 
     source: str
     """The definition as its author wrote it, YAML or JSON."""
+    allow_unsound: bool = False
+    """Publish it even if it is not sound, or not known to be; it is marked so."""
+    max_states: int = 0
+    """States to look at before soundness counts as unknown; 0, or too many: the verifier's own."""
 
 
 class PublishMessage(msgspec.Struct, frozen=True, gc=False):

@@ -233,11 +233,13 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """The boundary event, or the event that follows an event gateway."""
     token: int
     kind: str
-    """`timer`."""
+    """`timer`, `message`, `signal`."""
     host: str = ""
-    """Where the token waits from now on: the event gateway; empty where it waits already."""
+    """Where the token waits from now on: the event or its gateway; empty where it waits already."""
     due: int = 0
     """Timers: milliseconds since 1970."""
+    channel: str = ""
+    """Messages and signals: the id of the channel."""
 
 
 class EventTriggered(msgspec.Struct, frozen=True, gc=False):
@@ -245,7 +247,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer` or `error`."""
+    """`timer`, `message`, `signal`, `error`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""
@@ -255,6 +257,9 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
     """Timers: when it was due."""
     payload: bytes = b"null"
     """A JSON value: of an error, code, message and node."""
+    message_id: str = ""
+    stays: bool = False
+    """True: it is waited for again."""
 
 
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
@@ -289,6 +294,14 @@ class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
     definition_id: str
     version: str
     source: str
+    allow_unsound: bool = False
+    """It is to be published whatever the verdict says, and marked with it."""
+    max_states: int = 0
+    """How far the submitter lets the proof go; 0: as far as the verifier does."""
+    is_pending: bool = False
+    """It waits for a verdict. False in what former releases wrote: they published at once."""
+    command_id: str = ""
+    """Of the command that submitted it."""
 
 
 class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
@@ -296,6 +309,12 @@ class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
 
     definition_id: str
     version: str
+    verdict: str = ""
+    """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: never verified."""
+    message: str = ""
+    """What does not hold, or why soundness is not known."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""
 
 
 class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
@@ -305,3 +324,7 @@ class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
     version: str
     code: str
     message: str
+    verdict: str = ""
+    """`unsound` or `unknown`; `sound` where it is refused for another reason."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""

@@ -46,6 +46,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
     results.HeartbeatActivity: "HeartbeatActivity",
+    results.RecordVerdict: "RecordVerdict",
     events.WorkflowCreated: "workflow.created",
     events.WorkflowStarted: "workflow.started",
     events.WorkflowSuspended: "workflow.suspended",
@@ -99,6 +100,11 @@ VERSIONS: Final[dict[str, int]] = {
     "WorkflowCreated": 2,
     "WorkflowStarted": 2,
     "ActivityStarted": 2,
+    "PublishDefinition": 2,
+    "DefinitionSubmitted": 2,
+    "DefinitionPublished": 2,
+    "DefinitionRefused": 2,
+    "DefinitionRecord": 2,
 }
 """Present schema version by class name, where it is not 1."""
 

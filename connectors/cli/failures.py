@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connectors.cli.output import fault
 from connectors.client.errors import CommandRejectedError, NoAnswerError, NotReadyError
-from connectors.demo.plan import DemoError
+from connectors.demo.errors import DemoError
 from connectors.demo.sensor_file import SensorFileError
 from connectors.mqtt.broker import BrokerError
 from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
@@ -25,8 +25,9 @@ from projections.errors import (
     ProjectionError,
     ViewsNotReadyError,
 )
-from streams.app import ClusterError, EngineCrashedError, EngineLockedError
+from streams.errors import ClusterError, EngineCrashedError, EngineLockedError
 from streams.metrics import MetricsPortError
+from streams.verifier.prover import ProverError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
 from topics.embedded import KafkaStartError
@@ -63,6 +64,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (EngineCrashedError, FAILED),
     (EngineLockedError, FAILED),
     (MetricsPortError, FAILED),
+    (ProverError, FAILED),
     (DemoError, FAILED),
     (SensorFileError, USAGE),
     (ActivityDefinitionError, USAGE),

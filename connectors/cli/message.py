@@ -20,6 +20,14 @@ message = typer.Typer(
 signal = typer.Typer(
     name="signal", help="Broadcast signals: each is for all that wait.", no_args_is_help=True
 )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the nouns."""
+    app.add_typer(message)
+    app.add_typer(signal)
+
+
 MessageName = Annotated[str, typer.Argument(help="Name of the message, as definitions have it.")]
 SignalName = Annotated[str, typer.Argument(help="Name of the signal, as definitions have it.")]
 Key = Annotated[

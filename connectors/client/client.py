@@ -25,6 +25,7 @@ from connectors.client.errors import (
     NotReadyError,
     TooManyInFlightError,
 )
+from connectors.client.outcomes import Outcomes, Publication, Waiting, publication
 from connectors.client.replies import ReplyListener
 from schemas import commands as c
 from schemas.codec import encode
@@ -41,6 +42,9 @@ _NAMESPACE = uuid.UUID("5a0b5c3e-9f5b-4d7c-8b55-7469646d696c")
 _RESEND_SECONDS = 5.0
 _LAG_PER_SECOND = 5_000.0
 _RETRY_AFTER_MAX = 30.0
+ANSWER_SECONDS = 30.0
+VERDICT_SECONDS = 30.0
+"""How long a verdict is waited for: more than a verifier takes for one definition."""
 
 
 class Answer(NamedTuple):
@@ -82,6 +86,7 @@ class Client:
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:
         """Connect; `NotReadyError` where Kafka or its topics are not there."""
+        self._servers = settings.kafka_bootstrap_servers
         self._names = Names(settings.topic_prefix)
         self._window = window
         self._waiting: dict[str, _Waiting] = {}
@@ -157,7 +162,7 @@ class Client:
         body: msgspec.Struct,
         options: Options = PLAIN,
         *,
-        timeout: float = 30.0,
+        timeout: float = ANSWER_SECONDS,
     ) -> Answer:
         """Send a command and wait; raises `CommandRejectedError` or `NoAnswerError`."""
         future = self.send(aggregate_type, aggregate_id, body, options)
@@ -220,14 +225,17 @@ class Client:
 
     def _answered(self, command_id: str, reply: Reply) -> None:
         self._lag = reply.lag
-        partition, _, number = reply.position.partition(":")
-        if number:
-            place = int(partition)
-            self.positions[place] = max(self.positions.get(place, 0), int(number))
+        self._note(reply.position)
         with self._lock:
             waiting = self._waiting.pop(command_id, None)
         if waiting is not None:
             waiting.future.set_result(reply)
+
+    def _note(self, position: str) -> None:
+        partition, _, number = position.partition(":")
+        if number:
+            place = int(partition)
+            self.positions[place] = max(self.positions.get(place, 0), int(number))
 
     def _run(self) -> None:
         """Serve delivery reports, and send again what was not answered."""
@@ -246,11 +254,41 @@ class Client:
 
     # The commands, by name.
 
-    def publish(self, definition_id: str, source: str, options: Options = PLAIN) -> Answer:
-        """Publish a definition; later commands of this client wait for it where they need it."""
-        answer = self.call("definition", definition_id, c.PublishDefinition(source), options)
-        self.definitions_seen = answer.reply.position
-        return answer
+    def publish(
+        self,
+        definition_id: str,
+        source: str,
+        options: Options = PLAIN,
+        *,
+        allow_unsound: bool = False,
+        max_states: int = 0,
+        timeout: float = VERDICT_SECONDS,
+        waiting: Waiting = lambda _seconds: None,
+    ) -> Publication:
+        """Publish a definition; later commands of this client wait for it where they need it.
+
+        Args:
+            definition_id: The one that the source is of.
+            source: YAML or JSON.
+            options: What the command carries.
+            allow_unsound: Publish it whatever the verdict says, and mark it with it.
+            max_states: How far its proof may go; 0: as far as the verifier goes.
+            timeout: Seconds to wait for the verdict, once it is submitted.
+            waiting: Called now and then with the seconds waited for the verdict.
+
+        Raises:
+            DefinitionRefusedError: it is not sound, or not known to be.
+            CommandRejectedError: it is not well formed, or the version is taken.
+            NoAnswerError: no engine, or no verifier, has answered; it may still be published.
+        """
+        body = c.PublishDefinition(source, allow_unsound, max_states)
+        with Outcomes(self._servers, self._names, options.tenant, definition_id) as outcomes:
+            patience = max(timeout, ANSWER_SECONDS)
+            reply = self.call("definition", definition_id, body, options, timeout=patience).reply
+            made = publication(definition_id, reply, outcomes, timeout, waiting)
+        self.definitions_seen = made.reply.position
+        self._note(made.reply.position)
+        return made
 
     def run(
         self,

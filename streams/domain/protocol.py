@@ -105,6 +105,11 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     status: str
     source: str
     message: str = ""
+    verdict: str = ""
+    violations: bytes = b"[]"
+    code: str = ""
+    allow_unsound: bool = False
+    max_states: int = 0
 
 
 class RedriveCommand(msgspec.Struct, frozen=True, gc=False):

@@ -8,6 +8,8 @@ from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
+    Catch,
+    Channelled,
     Definition,
     End,
     ErrorTrigger,
@@ -17,6 +19,7 @@ from streams.domain.net.model import (
     Failure,
     Flow,
     InclusiveGateway,
+    MessageTrigger,
     Node,
     NodeKind,
     ParallelGateway,
@@ -24,14 +27,19 @@ from streams.domain.net.model import (
     Property,
     Retry,
     Scope,
+    SignalTrigger,
     Start,
+    Throw,
     Timer,
     TimerTrigger,
+    Trigger,
 )
 from streams.forms.shape import (
     ActivityShape,
     BoundaryShape,
     CallShape,
+    CatchShape,
+    ChannelShape,
     DefinitionShape,
     EndShape,
     EventGatewayShape,
@@ -45,6 +53,7 @@ from streams.forms.shape import (
     RetryShape,
     ScopeShape,
     StartShape,
+    ThrowShape,
     TimerShape,
     VariableShape,
     parse_version,
@@ -148,12 +157,11 @@ def _compound(shape: NodeShape) -> NodeKind:
         types, defaults = _variables(shape.variables)
         return Scope(types, defaults, _expressions(shape.input), _expressions(shape.output))
     if isinstance(shape, BoundaryShape):
-        trigger: TimerTrigger | ErrorTrigger
-        if shape.error is None:
-            trigger = TimerTrigger(_optional(shape.duration), _optional(shape.date))
-        else:
-            trigger = ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-        return Boundary(shape.host, trigger, shape.interrupting, _expressions(shape.output))
+        return Boundary(shape.host, _trigger(shape), shape.interrupting, _expressions(shape.output))
+    if isinstance(shape, CatchShape):
+        return Catch(_channelled(shape), shape.result_path, _expressions(shape.output))
+    if isinstance(shape, ThrowShape):
+        return Throw(_channelled(shape), Expression(shape.payload), shape.ttl)
     assert isinstance(shape, CallShape)
     return Call(
         shape.definition,
@@ -163,6 +171,21 @@ def _compound(shape: NodeShape) -> NodeKind:
         _expressions(shape.output),
         shape.placement == "spread",
     )
+
+
+def _trigger(shape: BoundaryShape) -> Trigger:
+    if shape.error is not None:
+        return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
+    if shape.message is not None or shape.signal is not None:
+        return _channelled(shape)
+    return TimerTrigger(_optional(shape.duration), _optional(shape.date))
+
+
+def _channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+    if shape.message is not None:
+        return MessageTrigger(shape.message, Expression(shape.key))
+    assert shape.signal is not None
+    return SignalTrigger(shape.signal)
 
 
 def _flows(shapes: list[FlowShape]) -> dict[str, Flow]:

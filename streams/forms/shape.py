@@ -154,8 +154,40 @@ class EventGatewayShape(NodeShape):
     type: Literal["event_gateway"]
 
 
+class ChannelShape(NodeShape):
+    """What catches or throws: one of `message` and `signal` is its name."""
+
+    message: str | None = Field(default=None, min_length=1)
+    signal: str | None = Field(default=None, min_length=1)
+    key: Any = ""
+
+    @model_validator(mode="after")
+    def _one_name(self) -> ChannelShape:
+        if (self.message is None) == (self.signal is None):
+            raise ValueError("one of message and signal is needed")
+        if self.signal is not None and self.key != "":
+            raise ValueError("a signal goes to all: it has no key")
+        return self
+
+
+class CatchShape(ChannelShape):
+    """`type: catch`."""
+
+    type: Literal["catch"]
+    result_path: str = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class ThrowShape(ChannelShape):
+    """`type: throw`."""
+
+    type: Literal["throw"]
+    payload: Any = None
+    ttl: Duration = 3_600_000
+
+
 class BoundaryShape(NodeShape):
-    """`type: boundary`: one of `duration`, `date`, `error` says when."""
+    """`type: boundary`: `duration`, `date`, `error`, `message` or `signal` says when."""
 
     type: Literal["boundary"]
     host: str = Field(min_length=1)
@@ -163,13 +195,16 @@ class BoundaryShape(NodeShape):
     duration: Any = None
     date: Any = None
     error: str | None = None
+    message: str | None = Field(default=None, min_length=1)
+    signal: str | None = Field(default=None, min_length=1)
+    key: Any = ""
     output: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        given = [one for one in (self.duration, self.date, self.error) if one is not None]
-        if len(given) != 1:
-            raise ValueError("a boundary event has one of duration, date and error")
+        triggers = (self.duration, self.date, self.error, self.message, self.signal)
+        if sum(one is not None for one in triggers) != 1:
+            raise ValueError("a boundary event has one of duration, date, error, message, signal")
         if self.error is not None and not self.interrupting:
             raise ValueError("an error always interrupts: leave out `interrupting`")
         return self
@@ -187,7 +222,9 @@ AnyNode = Annotated[
     | CallShape
     | ScopeShape
     | EventGatewayShape
-    | BoundaryShape,
+    | BoundaryShape
+    | CatchShape
+    | ThrowShape,
     Field(discriminator="type"),
 ]
 KINDS: dict[str, type[BaseModel]] = {
@@ -203,6 +240,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "scope": ScopeShape,
     "event_gateway": EventGatewayShape,
     "boundary": BoundaryShape,
+    "catch": CatchShape,
+    "throw": ThrowShape,
 }
 
 

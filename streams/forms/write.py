@@ -11,6 +11,7 @@ from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
+    Catch,
     Definition,
     End,
     ErrorTrigger,
@@ -19,15 +20,19 @@ from streams.domain.net.model import (
     Expression,
     Flow,
     InclusiveGateway,
+    MessageTrigger,
     Node,
     ParallelGateway,
     PartialJoin,
     Property,
     Retry,
     Scope,
+    SignalTrigger,
     Start,
+    Throw,
     Timer,
     TimerTrigger,
+    Trigger,
 )
 from streams.forms.build import ANY_ERROR
 
@@ -177,25 +182,38 @@ def _moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     return _given(duration=_source(kind.duration), date=_source(kind.date))
 
 
+def _trigger(trigger: Trigger) -> dict[str, Any]:
+    if isinstance(trigger, ErrorTrigger):
+        return {"error": trigger.code or ANY_ERROR}
+    if isinstance(trigger, MessageTrigger):
+        return {"message": trigger.message, **_given(key=trigger.key.source)}
+    if isinstance(trigger, SignalTrigger):
+        return {"signal": trigger.signal}
+    return _moment(trigger)
+
+
 def _compound(kind: Any) -> dict[str, Any]:
     if isinstance(kind, End):
         error = kind.error
         thrown = error and {"code": error.code, **_given(message=error.message.source)}
         return {"type": "end", **_given(error=thrown, terminate=kind.terminate or None)}
+    if isinstance(kind, Catch):
+        mapping = _given(result_path=kind.result_path, output=_sources(kind.output))
+        return {"type": "catch", **_trigger(kind.trigger), **mapping}
+    if isinstance(kind, Throw):
+        ttl = _seconds(kind.ttl_ms) if isinstance(kind.trigger, MessageTrigger) else None
+        given = _given(payload=kind.payload.source, ttl=ttl)
+        return {"type": "throw", **_trigger(kind.trigger), **given}
     if isinstance(kind, Scope):
         variables = _variables(kind.variables, kind.defaults)
         mappings = {"input": _sources(kind.input), "output": _sources(kind.output)}
         return {"type": "scope", **_given(variables=variables, **mappings)}
     if isinstance(kind, Boundary):
         trigger = kind.trigger
-        if isinstance(trigger, ErrorTrigger):
-            when: dict[str, Any] = {"error": trigger.code or ANY_ERROR}
-        else:
-            when = _moment(trigger)
         return {
             "type": "boundary",
             "on": kind.host,
-            **when,
+            **_trigger(trigger),
             **_given(interrupting=None if kind.interrupting else False),
             **_given(output=_sources(kind.output)),
         }

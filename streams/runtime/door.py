@@ -14,6 +14,7 @@ from schemas.errors import CATALOGUE
 from schemas.ids import DEFAULT_TENANT, is_client_id, is_id, routing_key
 from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
+from schemas.results import RecordVerdict
 from schemas.telemetry import Reading
 from streams.domain.protocol import Rejected
 from streams.runtime.environment import Environment
@@ -32,6 +33,7 @@ _STARTS: Final = frozenset(
 _CHANNEL: Final = ("channel",)
 _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     c.PublishDefinition: ("definition",),
+    RecordVerdict: ("definition",),
     c.RetryIncident: ("instance", "channel"),
     **dict.fromkeys(
         (

@@ -123,11 +123,17 @@ class Spec(msgspec.Struct, frozen=True):
         return replace(self, limits=replace(self.limits, **limits))
 
     def when(
-        self, command: msgspec.Struct, *, incarnation: str = "", expected_sequence: int = -1
+        self,
+        command: msgspec.Struct,
+        *,
+        incarnation: str = "",
+        expected_sequence: int = -1,
+        command_id: str = "",
     ) -> Decided:
         """Decide a command, and check what must hold of every decision."""
         begins = INCARNATION if self.state is None else ""
-        context = self._context(incarnation or begins, expected_sequence)
+        identity = command_id or f"command-{len(self.past)}"
+        context = self._context(identity, incarnation or begins, expected_sequence)
         before = None if self.state is None else self.aggregate.encode(self.state)
         outcome = self.aggregate.decide(command, self.state, context)
         again = self.aggregate.decide(command, self.state, context)
@@ -145,12 +151,12 @@ class Spec(msgspec.Struct, frozen=True):
         due: int = self.aggregate.next_due(self.state, self.beats)
         return due
 
-    def _context(self, incarnation: str, expected_sequence: int) -> Decision:
+    def _context(self, command_id: str, incarnation: str, expected_sequence: int) -> Decision:
         return Decision(
             self.now,
             self.aggregate_id,
             "default",
-            f"command-{len(self.past)}",
+            command_id,
             "tester",
             incarnation,
             expected_sequence,

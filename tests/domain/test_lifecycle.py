@@ -8,6 +8,7 @@ from schemas import results as r
 from schemas.registry import COMMAND_TYPES, RESULT_TYPES
 from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
 from streams.domain.instance.state import FINISHED, STATUSES
+from streams.domain.protocol import SendCommand
 from streams.testing.spec import NOW, instance
 
 SOURCE = """
@@ -58,9 +59,11 @@ COMMANDS = {
     "ContinueBroadcast": c.ContinueBroadcast(2, 1),
     "Correlate": c.Correlate(2, "message:paid", "m", "paid", b"{}"),
     "SubscriptionClosed": c.SubscriptionClosed(2),
+    "RecordVerdict": r.RecordVerdict("1.0.0", b"", "sound"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
+# t: nothing happens, and who asked is told.
 TABLE = """
 Command               Created    Running    Suspended Completed Failed  Cancelled Terminated Deleted
 RunInstance           e          e          e         e         e       e         e          e
@@ -89,8 +92,9 @@ CloseSubscription     u          u          u         u         u       u       
 AcceptMessage         u          u          u         u         u       u         u          u
 RejectMessage         u          u          u         u         u       u         u          u
 ContinueBroadcast     u          u          u         u         u       u         u          u
-Correlate             u          u          u         u         u       u         u          u
-SubscriptionClosed    u          u          u         u         u       u         u          u
+Correlate             t          t          t         t         t       t         t          t
+SubscriptionClosed    .          .          .         .         .       .         .          .
+RecordVerdict         u          u          u         u         u       u         u          u
 """
 (_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]
@@ -119,6 +123,9 @@ def test_a_command_in_a_state(name, status, cell):
         decided.then_rejected(REFUSALS[cell], *words.get(cell, ()))
     elif cell == ".":
         decided.then_nothing()
+    elif cell == "t":
+        decided.then()
+        assert [type(effect) for effect in decided.effects] == [SendCommand]
     else:
         assert len(decided.events) > 0
         assert decided.accepted().state.status == (status if cell == "=" else cell)

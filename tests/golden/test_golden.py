@@ -31,10 +31,16 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import ActivityCancelled, DefinitionRefused, DefinitionSubmitted
+from schemas.events import ActivityCancelled
 from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
-from schemas.results import CompleteActivity, FailActivity, ReportActivityStarted
+from schemas.results import (
+    CompleteActivity,
+    FailActivity,
+    RecordVerdict,
+    ReportActivityStarted,
+)
 from schemas.telemetry import Reading
+from streams.domain.definition.state import source_hash
 from streams.testing.spec import channel, definition, device, instance
 
 HERE = Path(__file__).parent
@@ -132,6 +138,10 @@ def listening():
     return channel("signal:evening").with_limits(fan_out=2).given(*waits)
 
 
+def verdict():
+    return RecordVerdict("1.0.0", source_hash(SOURCE), "unsound", "why", b'[{"line":3}]', 7)
+
+
 HISTORIES = {
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
@@ -160,12 +170,10 @@ HISTORIES = {
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "definition.submitted": lambda: definition("flow").given(
-        DefinitionSubmitted("flow", "1.0.0", SOURCE)
+        PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),
-    "definition.published": lambda: definition("flow").given(PublishDefinition(SOURCE)),
-    "definition.refused": lambda: definition("flow").given(
-        DefinitionSubmitted("flow", "1.0.0", SOURCE),
-        DefinitionRefused("flow", "1.0.0", "InvalidDefinition", "why"),
+    "definition.published": lambda: definition("flow").given(
+        PublishDefinition(SOURCE, allow_unsound=True), verdict()
     ),
     "subscription.opened": waiting,
     "subscription.ended": lambda: offered().given(CloseSubscription("one", "life", 3)),
@@ -185,6 +193,7 @@ HISTORIES = {
         .given(FireTimer(0))
     ),
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
+    "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]

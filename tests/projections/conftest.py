@@ -24,7 +24,7 @@ from projections.settings import ProjectionSettings
 from projections.store import open_engine, reading
 from schemas.envelope import Context, Envelope
 from schemas.registry import public_type
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.testing.oracle import Oracle
 from streams.testing.processes import Process
 

@@ -222,7 +222,8 @@ def test_variables_that_are_no_json_are_shown_as_hex(projection, written, reader
 
 def test_a_definition_is_submitted_then_published_or_refused(projection, written, reader):
     written.add(e.DefinitionSubmitted("flow", "1.0.0", "id: flow"), "flow", actor="ann", time=4)
-    written.add(e.DefinitionPublished("flow", "1.0.0"), "flow", time=5)
+    marked = e.DefinitionPublished("flow", "1.0.0", "unknown", "more than 9 states")
+    written.add(marked, "flow", time=5)
     written.add(e.DefinitionSubmitted("flow", "1.1.0", "id: flow2"), "flow", time=6)
     projection.apply(written.events[:1], {})
     (one,) = reader.definitions("flow").value
@@ -237,6 +238,7 @@ def test_a_definition_is_submitted_then_published_or_refused(projection, written
         4,
         5,
     )
+    assert (first.code, first.message) == ("", "more than 9 states")
     assert (second.state, second.code, second.message) == ("refused", "NotSound", "a token is left")
     assert reader.definitions("other").value == []
     assert len(reader.definitions().value) == 2

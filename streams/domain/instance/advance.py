@@ -9,12 +9,11 @@ import msgspec
 
 from schemas.commands import Continue
 from schemas.events import EventTriggered, Moves, NodeExecuted, ScopeStarted
-from schemas.json_text import canonical
+from schemas.json_text import canonical, parse
+from streams.domain.instance.awaiting import await_events, events_on, takes_many, throw_to_channel
 from streams.domain.instance.ending import RESULT, complete, complete_if_done, end_failed, no_result
 from streams.domain.instance.enter import (
     UNBEGUN,
-    arm,
-    due_times,
     enter,
     incident,
     not_begun,
@@ -22,13 +21,13 @@ from streams.domain.instance.enter import (
 )
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
-from streams.domain.instance.outputs import UNMAPPED, mapped, stay
+from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Boundary, End, Scope
+from streams.domain.net.model import Activity, Boundary, Catch, End, Scope, Throw
 
 Cause = Callable[[Moves], msgspec.Struct]
 """Makes the event that carries the moves."""
@@ -98,10 +97,30 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
 
 def begin(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; a scope begins with its own start."""
-    if isinstance(work.graph.nodes[node].kind, Scope):
+    kind = work.graph.nodes[node].kind
+    if type(kind) is Activity:  # The most frequent by far.
+        enter(work, node, token)
+    elif isinstance(kind, Scope):
         _begin_scope(work, node, token)
+    elif isinstance(kind, Throw):
+        _throw_event(work, node, kind, token)
     else:
         enter(work, node, token)
+
+
+def _throw_event(work: Work, node: str, kind: Throw, token: int) -> None:
+    """Send a message or a signal, and leave the event at once."""
+    scope = scope_of(work.state.tokens.get(token, ""))
+    try:
+        payload = throw_to_channel(work, node, kind, scope)
+    except UNBEGUN as error:
+        not_begun(work, node, token, error)
+        return
+
+    def cause(moves: Moves) -> NodeExecuted:
+        return NodeExecuted(node, "throw", moves, output=payload)
+
+    leave(work, node, [token], {}, cause, scope)
 
 
 def _begin_scope(work: Work, node: str, token: int) -> None:
@@ -109,7 +128,7 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     around = scope_of(work.state.tokens.get(token, ""))
     try:
         own = scope_locals(work, node, around)
-        due = due_times(work, node, token, around)
+        events = events_on(work, node, token, around)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return
@@ -118,7 +137,7 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     walk.leave(work.graph.starts[node])
     walked = walk.run()
     work.emit(ScopeStarted(node, token, own, walked.moves))
-    arm(work, token, due)
+    await_events(work, token, events)
     settle(work, walked, key)
 
 
@@ -189,23 +208,29 @@ def throw(work: Work, code: str, message: str, node: str, handler: Handler | Non
     _out_of(work, handler.boundary, consumed, cause, handler.scope, {"error": error})
 
 
-def catch(work: Work, key: int, opened: OpenSubscription) -> None:
-    """Let a timer event act that is waited for beside a node's work, or among several."""
+def catch(
+    work: Work, key: int, opened: OpenSubscription, payload: bytes = b"null", message_id: str = ""
+) -> None:
+    """Let an event act that is waited for: beside a node's work, among several, or alone."""
     place = work.state.tokens[opened.token]
     scope, host, node = scope_of(place), bare(place).partition("/")[0], opened.node
 
-    def cause(moves: Moves) -> EventTriggered:
-        return EventTriggered(node, opened.kind, key, host, moves, opened.due)
-
     kind = work.graph.nodes[node].kind
+    stays = bool(opened.channel) and takes_many(work, node)
+
+    def cause(moves: Moves) -> EventTriggered:
+        due = opened.due
+        return EventTriggered(node, opened.kind, key, host, moves, due, payload, message_id, stays)
+
+    extra = {"output": parse(payload)}
     if not isinstance(kind, Boundary):
-        (flow,) = (one.id for one in work.graph.incoming[node])
-        _out_of(work, node, [opened.token], cause, scope, {"output": None}, (host, flow))
+        before = () if host == node else (host, *(f.id for f in work.graph.incoming[node]))
+        _out_of(work, node, [opened.token], cause, scope, extra, before)
         return
     consumed: list[int] = []
     if kind.interrupting:
         consumed = stop_token(work, opened.token, f"{node} interrupted it")
-    _out_of(work, node, consumed, cause, scope, {})
+    _out_of(work, node, consumed, cause, scope, extra)
 
 
 def _out_of(
@@ -219,12 +244,22 @@ def _out_of(
 ) -> None:
     """Leave an event with its output mapping."""
     try:
-        writes = mapped(work, node, {}, extra, scope)
+        writes = mapped(work, node, _taken(work, node, extra, scope), extra, scope)
     except UNMAPPED as error:
         work.emit(cause(Moves(consumed, [], [*before])))
         stay(work, node, work.state.next_token, error, scope)
         return
     leave(work, node, consumed, writes, cause, scope, before)
+
+
+def _taken(work: Work, node: str, extra: dict[str, Any], scope: int) -> dict[str, bytes]:
+    """Return the variable that takes a caught payload, where the author named one."""
+    kind = work.graph.nodes[node].kind
+    if not isinstance(kind, Catch) or not kind.result_path:
+        return {}
+    payload = extra["output"]
+    seen = seen_from(work.state, scope)
+    return result_writes(seen, kind.result_path, payload, canonical(payload))
 
 
 def moved(

@@ -21,8 +21,11 @@ RESULT: Final = "/result"
 def complete_if_done(work: Work) -> None:
     """Complete a running instance that has no token left."""
     state = work.state
-    if state.status != RUNNING or any(not place.endswith(SPENT) for place in state.tokens.values()):
+    if state.status != RUNNING:
         return
+    for place in state.tokens.values():
+        if not place.endswith(SPENT):
+            return
     complete(work)
 
 

@@ -9,7 +9,6 @@ from schemas.events import (
     ActivityScheduled,
     CallStarted,
     ErrorOccurred,
-    EventAwaited,
     TimerScheduled,
 )
 from schemas.ids import ID_LENGTH_MAX, child_id
@@ -17,13 +16,13 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.instance.awaiting import await_events, awaited, due_of, events_on
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call, EventGateway, Scope, Timer
+from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer
 from streams.domain.protocol import DispatchActivity
 
 NAME_MAX: Final = 256
@@ -49,7 +48,7 @@ def enter(work: Work, node: str, token: int) -> None:
     kind = work.graph.nodes[node].kind
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
-        due = due_times(work, node, token, scope) if node in work.graph.boundaries else []
+        events = events_on(work, node, token, scope) if node in work.graph.boundaries else []
         if isinstance(kind, Activity):
             _activity(work, node, kind, token, scope)
         elif isinstance(kind, Timer):
@@ -57,13 +56,13 @@ def enter(work: Work, node: str, token: int) -> None:
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
         else:
-            assert isinstance(kind, EventGateway)
-            _event_gateway(work, node, token, scope)
+            assert isinstance(kind, EventGateway | Catch)
+            _await_only(work, node, kind, token, scope)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return
-    if due:
-        arm(work, token, due)
+    if events:
+        await_events(work, token, events)
 
 
 def not_begun(work: Work, node: str, token: int, error: Exception) -> None:
@@ -74,24 +73,6 @@ def not_begun(work: Work, node: str, token: int, error: Exception) -> None:
     else:
         code = "limit_exceeded" if isinstance(error, LimitError) else "InvalidInput"
         incident(work, node, token, code, str(error))
-
-
-def due_times(work: Work, node: str, token: int, scope: int) -> list[tuple[str, int]]:
-    """Return when each timer on a host's boundary is due; nothing where they run already."""
-    graph, subscriptions = work.graph, work.state.subscriptions
-    if any(one.token == token for one in subscriptions.values()):
-        return []
-    return [
-        (name, _due(work, name, scope))
-        for name in graph.boundaries.get(node, ())
-        if name in graph.durations or name in graph.dates
-    ]
-
-
-def arm(work: Work, token: int, due: list[tuple[str, int]], host: str = "") -> None:
-    """Wait for timers beside what the token does; at a gateway (`host`) for them alone."""
-    for name, when in due:
-        work.emit(EventAwaited(name, token, "timer", host, when))
 
 
 def scope_locals(work: Work, node: str, around: int) -> dict[str, bytes]:
@@ -235,22 +216,16 @@ def again(work: Work, key: int, activity: OpenActivity) -> None:
     schedule(work, activity.node, kind, activity.token, key, attempt, activity.input)
 
 
-def _due(work: Work, node: str, scope: int) -> int:
-    """Return when a timer event is due that begins to wait now."""
-    graph, variables = work.graph, seen_from(work.state, scope)
-    if node in graph.durations:
-        return work.ctx.now + duration_ms(graph.durations[node].evaluate(variables))
-    # A due of 0 would say that nothing is due.
-    return max(1, date_ms(graph.dates[node].evaluate(variables)))
-
-
 def _timer(work: Work, node: str, token: int, scope: int) -> None:
-    work.emit(TimerScheduled(node, token, _due(work, node, scope)))
+    work.emit(TimerScheduled(node, token, due_of(work, node, scope)))
 
 
-def _event_gateway(work: Work, node: str, token: int, scope: int) -> None:
-    events = [route.flow.target for route in work.graph.outgoing[node]]
-    arm(work, token, [(name, _due(work, name, scope)) for name in events], node)
+def _await_only(work: Work, node: str, kind: EventGateway | Catch, token: int, scope: int) -> None:
+    """Wait for an event, or at a gateway for the first of those that follow it."""
+    names = [node]
+    if isinstance(kind, EventGateway):
+        names = [route.flow.target for route in work.graph.outgoing[node]]
+    await_events(work, token, [awaited(work, name, scope) for name in names], node)
 
 
 def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:

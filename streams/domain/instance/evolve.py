@@ -80,7 +80,8 @@ def _write(state: InstanceState, writes: dict[str, bytes], changes: dict[str, An
 def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
     """Put a token at a node; one that is there already, in a scope, stays in it."""
     tokens = state.tokens.copy()
-    if not tokens.get(token, "").startswith(node + "@"):
+    former = tokens.get(token)
+    if former is None or not former.startswith(node + "@"):
         tokens[token] = node
     return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
 
@@ -301,7 +302,7 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
-    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due)
+    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -311,8 +312,12 @@ def _event_triggered(
     state: InstanceState, event: e.EventTriggered, at: EventPlace
 ) -> InstanceState:
     changes: dict[str, Any] = {}
-    if event.subscription in state.subscriptions:
-        changes["subscriptions"] = _without(state.subscriptions, event.subscription)
+    waited = state.subscriptions.get(event.subscription)
+    if waited is not None:
+        rest = _without(state.subscriptions, event.subscription)
+        if event.stays:
+            rest[event.subscription] = replace(waited, taken=event.message_id)
+        changes["subscriptions"] = rest
     gone = frozenset(event.moves.consumed)
     if gone:
         changes["timers"] = {k: one for k, one in state.timers.items() if k not in gone}

@@ -24,6 +24,7 @@ from schemas.events import (
 )
 from schemas.json_text import parse
 from streams.domain.instance.advance import advance, begin, leave
+from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.lifecycle import illegal, too_long
@@ -61,6 +62,9 @@ def decide_resume(command: ResumeInstance, state: InstanceState, ctx: Decision) 
         return refusal
     work = Work(state, ctx)
     work.emit(WorkflowResumed(command.reason))
+    for number, opened in work.state.subscriptions.items():
+        if opened.channel:
+            subscribe(work, number)  # What was deferred may be offered again at once.
     _release(work)
     return work.accepted()
 

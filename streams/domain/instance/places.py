@@ -30,7 +30,7 @@ def bare(place: str) -> str:
 
 def scope_of(place: str) -> int:
     """Return the running scope that a place is in."""
-    return int(place.partition(SCOPE)[2] or ROOT)
+    return int(place.partition(SCOPE)[2]) if SCOPE in place else ROOT
 
 
 def inside(tokens: Mapping[int, str], scope: int) -> dict[int, str]:

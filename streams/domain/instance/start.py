@@ -99,11 +99,10 @@ def _prepare(
         variables = {name: canonical(v) for name, v in parse_object(command.variables).items()}
     except JsonError as error:
         return Rejected("InvalidInput", f"variables: {error}")
-    reserved = next((name for name in variables if name.startswith(LOCAL)), None)
-    if reserved is not None:
-        return Rejected(
-            "InvalidInput", f"the variable {reserved!r} begins with {LOCAL!r}: name it otherwise"
-        )
+    for name in variables:
+        if name[:1] == LOCAL:
+            message = f"the variable {name!r} begins with {LOCAL!r}: name it otherwise"
+            return Rejected("InvalidInput", message)
     if graph.default_variables:
         variables = {**graph.default_variables, **variables}
     metadata = NO_METADATA

@@ -105,6 +105,9 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The token of its host, or of the gateway."""
     kind: str
     due: int = 0
+    channel: str = ""
+    taken: str = ""
+    """The message that it took last, where it takes many."""
 
 
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -20,10 +20,12 @@ from streams.domain.net.model import (
     Expression,
     Flow,
     InclusiveGateway,
+    MessageTrigger,
     Node,
     ParallelGateway,
     PartialJoin,
     Scope,
+    Throw,
     Timer,
     TimerTrigger,
     Waiting,
@@ -32,6 +34,9 @@ from streams.domain.net.model import (
 from streams.domain.net.or_join import Reach, reach_of
 from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
 
+_STRAIGHT_STEPS_MAX = 64
+"""A longer way is left to the walk: kept for each node on it, it would take the square of its
+length to compile."""
 Mapping = tuple[tuple[tuple[str, ...], Value], ...]
 """Output mappings: path of the variable, value."""
 
@@ -67,6 +72,7 @@ class Graph:
         "incoming",
         "inputs",
         "joins",
+        "keys",
         "messages",
         "nodes",
         "or_joins",
@@ -113,6 +119,8 @@ class Graph:
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
         """Inputs of calls and scopes: variable, value."""
+        self.keys: dict[str, Value] = {}
+        """Correlation keys of what catches or throws messages."""
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
         self.durations: dict[str, Value] = {}
@@ -143,9 +151,9 @@ class Graph:
         return {node: way for node, way in found.items() if way is not None}
 
     def _straight(self, node: str) -> Straight | None:
-        """Walk from a node as far as there is one way only; None where that is not far enough."""
+        """Walk from a node as far as there is one way only; None where it leads no further."""
         path, steps = [node], 0
-        while steps <= len(self.nodes):
+        while steps < _STRAIGHT_STEPS_MAX:
             routes = self.outgoing[node]
             if len(routes) != 1 or routes[0].condition is not None:
                 return None
@@ -194,12 +202,17 @@ class Graph:
             )
         elif isinstance(kind, End) and kind.error is not None:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
+        elif isinstance(kind, Throw):
+            self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
         elif isinstance(timed, Timer | TimerTrigger):
             if timed.duration is not None:
                 where = f"node {name}: duration"
                 self.durations[name] = self._value(timed.duration, where, node.scope)
             if timed.date is not None:
                 self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
+        trigger = getattr(kind, "trigger", None)
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(

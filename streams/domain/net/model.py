@@ -180,7 +180,40 @@ class ErrorTrigger(msgspec.Struct, frozen=True, gc=False, tag="error"):
     code: str = ""
 
 
-Trigger = TimerTrigger | ErrorTrigger
+class MessageTrigger(msgspec.Struct, frozen=True, gc=False, tag="message"):
+    """When a message comes with this name and correlation key."""
+
+    message: str
+    key: Expression = Expression("")
+
+
+class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
+    """When a signal with this name is broadcast."""
+
+    signal: str
+
+
+Channelled = MessageTrigger | SignalTrigger
+Trigger = TimerTrigger | ErrorTrigger | Channelled
+
+
+class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
+    """An intermediate event: waits for a message or a signal."""
+
+    trigger: Channelled
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
+
+
+class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
+    """Publishes a message or broadcasts a signal, and goes on at once."""
+
+    trigger: Channelled
+    payload: Expression = Expression(None)
+    ttl_ms: int = 3_600_000
+    """Messages: how long one waits for somebody."""
 
 
 class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
@@ -197,9 +230,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary
+WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streams.domain.net.edges import Edges, cycle_in, reachable
-from streams.domain.net.model import Boundary, Definition, End, Scope, Start, Waiting
+from streams.domain.net.model import Boundary, Definition, End, Scope, Start, Throw, Waiting
 from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import starts_of
 
@@ -58,7 +58,7 @@ def _busy_cycles(definition: Definition, edges: Edges) -> Problems:
             passing[name] = [starts[name]]
         elif isinstance(node.kind, End) and node.scope:
             passing[name] = after[node.scope]  # Through a scope that does not wait inside.
-        elif isinstance(node.kind, Waiting):
+        elif isinstance(node.kind, Waiting) and not isinstance(node.kind, Throw):
             resting.add(name)
         else:
             passing[name] = after[name]

@@ -7,6 +7,7 @@ from collections import Counter
 from streams.domain.net.edges import Edges
 from streams.domain.net.model import (
     Boundary,
+    Catch,
     Definition,
     End,
     ErrorTrigger,
@@ -92,7 +93,7 @@ def _event_gateway(definition: Definition, node: Node, edges: Edges) -> Problems
         target = definition.nodes.get(flow.target)
         if target is None:
             continue
-        if not isinstance(target.kind, Timer):
+        if not isinstance(target.kind, Timer | Catch):
             message = f"after an event gateway come events that are waited for, not {target.id}"
             return [StructureProblem(where, message)]
         if len(edges.incoming[target.id]) > 1:

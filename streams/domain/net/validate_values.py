@@ -14,8 +14,10 @@ from streams.domain.net.model import (
     Definition,
     End,
     Expression,
+    MessageTrigger,
     Node,
     Scope,
+    Throw,
     Timer,
     TimerTrigger,
     WithOutput,
@@ -62,12 +64,17 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     single: dict[str, Expression | None] = {}
     if isinstance(kind, Activity):
         single = {"input": kind.input}
+    elif isinstance(kind, Throw):
+        single = {"payload": kind.payload}
     elif isinstance(timed, Timer | TimerTrigger):
         single = {"duration": timed.duration, "date": timed.date}
     elif isinstance(kind, End) and kind.error is not None:
         single = {"error": kind.error.message}
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
+    trigger = getattr(kind, "trigger", None)
+    if isinstance(trigger, MessageTrigger):
+        single["key"] = trigger.key
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
