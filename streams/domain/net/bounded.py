@@ -95,7 +95,8 @@ class Bound(msgspec.Struct, frozen=True):
         """Return a sentence's part."""
         if not self.most:
             return "the net is not bounded: tokens can multiply without end"
-        return f"the net is bounded: no place ever has more than {self.most} tokens"
+        tokens = "one token" if self.most == 1 else f"{self.most} tokens"
+        return f"the net is bounded: no place ever has more than {tokens}"
 
 
 def bound_of(net: Net, max_states: int) -> Bound | None:

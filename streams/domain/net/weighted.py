@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from streams.domain.net.petri import Net
+from streams.domain.net.petri import Net, bits
 
 
 class Transition(NamedTuple):
@@ -52,4 +52,4 @@ def underlying(net: Net) -> WeightedNet:
 
 
 def _ones(marking: int) -> dict[int, int]:
-    return {place: 1 for place in range(marking.bit_length()) if marking >> place & 1}
+    return {place.bit_length() - 1: 1 for place in bits(marking)}
