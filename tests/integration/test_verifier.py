@@ -138,7 +138,7 @@ def tidemill(environment, monkeypatch, capsys):
 
     def run(*words):
         capsys.readouterr()
-        code = guarded(lambda: app(words, standalone_mode=False))
+        code = guarded(lambda: app_of(words)(words, standalone_mode=False))
         return Done(code, *capsys.readouterr())
 
     return run
