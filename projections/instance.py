@@ -185,6 +185,11 @@ def _activity_failed(row: Instance, body: e.ActivityFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
+def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
+    _error(row, f"{body.node}: {body.code}: {body.message}")
+    _move(row, body.moves)
+
+
 def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
     row.tokens[body.token] = body.node
 
@@ -221,7 +226,7 @@ def _resolved(row: Instance, body: e.IncidentResolved, _: Event) -> None:
 
 
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
-    """Nothing that the row shows: a worker began, or an activity is no longer wanted."""
+    """Nothing that the row shows: a worker began, an activity is no longer wanted, a mail."""
 
 
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]]] = {
@@ -240,12 +245,17 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ActivityCancelled: _unchanged,
     e.TimerScheduled: _token_placed,
     e.CallStarted: _token_placed,
+    e.CallFailed: _call_failed,
+    e.CompensationStarted: _unchanged,
     e.NodeExecuted: _executed,
     e.ScopeStarted: _scope_started,
     e.SubscriptionOpened: _subscribed,
     e.EventTriggered: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
+    e.NotificationRequested: _unchanged,
+    e.NotificationSent: _unchanged,
+    e.NotificationFailed: _unchanged,
 }
 
 

@@ -44,12 +44,17 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ActivityCancelled: "activity.cancelled",
     events.TimerScheduled: "timer.scheduled",
     events.CallStarted: "call.started",
+    events.CallFailed: "call.failed",
+    events.CompensationStarted: "compensation.started",
     events.NodeExecuted: "node.executed",
     events.ScopeStarted: "scope.started",
     events.SubscriptionOpened: "subscription.opened",
     events.EventTriggered: "event.triggered",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
+    events.NotificationRequested: "notification.requested",
+    events.NotificationSent: "notification.sent",
+    events.NotificationFailed: "notification.failed",
     events.DefinitionSubmitted: "definition.submitted",
     events.DefinitionPublished: "definition.published",
     events.DefinitionRefused: "definition.refused",
@@ -73,6 +78,7 @@ VERSIONS: Final[dict[str, int]] = {
     "WorkflowCreated": 2,
     "WorkflowStarted": 2,
     "ActivityStarted": 2,
+    "ActivityFailed": 2,
 }
 """Present schema version by class name, where it is not 1."""
 

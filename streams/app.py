@@ -163,6 +163,8 @@ def limits(settings: EngineSettings) -> Limits:
         settings.command_bytes_max,
         settings.events_per_command_max,
         settings.steps_per_command_max,
+        failure_strategy=settings.default_failure_strategy,
+        notification_queue=settings.notification_queue,
     )
 
 

@@ -28,6 +28,10 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """Characters of an error's message; what is longer is cut."""
     reason: int = 1_000
     """Characters of a reason: it goes to every worker and child that is told."""
+    failure_strategy: str = "fail_workflow"
+    """What follows a failure of which neither the node nor its definition says anything."""
+    notification_queue: str = "default"
+    """Queue of the tasks that tell people of an incident."""
 
 
 class Definitions(Protocol):

@@ -21,6 +21,7 @@ from streams.domain.net.model import (
     NodeKind,
     ParallelGateway,
     PartialJoin,
+    Recovery,
     Retry,
     Scope,
     Start,
@@ -40,6 +41,7 @@ from streams.forms.shape import (
     JoinShape,
     NodeShape,
     ParallelShape,
+    RecoveryShape,
     RetryShape,
     ScopeShape,
     StartShape,
@@ -74,6 +76,7 @@ def build(shape: DefinitionShape) -> Definition:
         *_variables(shape.variables),
         _expressions(shape.result),
         _retry(shape.retry),
+        _recovery(shape.on_failure),
     )
 
 
@@ -97,6 +100,12 @@ def _retry(shape: RetryShape) -> Retry:
     )
 
 
+def _recovery(shape: RecoveryShape | None) -> Recovery | None:
+    if shape is None:
+        return None
+    return Recovery(shape.strategy, shape.notification_recipients, shape.compensation_activity)
+
+
 def _node(name: str, shape: NodeShape) -> Node:
     return Node(name, _kind(shape), shape.name, shape.metadata, shape.scope)
 
@@ -118,6 +127,7 @@ def _kind(shape: NodeShape) -> NodeKind:
             shape.start_to_close,
             shape.heartbeat,
             retry,
+            _recovery(shape.on_failure),
         )
     if isinstance(shape, JoinShape):
         return PartialJoin(shape.count)
@@ -142,7 +152,8 @@ def _compound(shape: NodeShape) -> NodeKind:
             trigger = TimerTrigger(_optional(shape.duration), _optional(shape.date))
         else:
             trigger = ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-        return Boundary(shape.host, trigger, shape.interrupting, _expressions(shape.output))
+        output = _expressions(shape.output)
+        return Boundary(shape.host, trigger, shape.interrupting, output, shape.fallback)
     assert isinstance(shape, CallShape)
     return Call(
         shape.definition,
@@ -151,6 +162,7 @@ def _compound(shape: NodeShape) -> NodeKind:
         shape.result_path,
         _expressions(shape.output),
         shape.placement == "spread",
+        _recovery(shape.on_failure),
     )
 
 

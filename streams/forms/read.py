@@ -15,7 +15,14 @@ from streams.domain.net.problem import PROBLEMS_MAX, StructureProblem
 from streams.domain.net.validate import structure_problems
 from streams.forms.build import build
 from streams.forms.problem import Path, Problem
-from streams.forms.shape import KINDS, DefinitionShape, FlowShape, RetryShape, VariableShape
+from streams.forms.shape import (
+    KINDS,
+    DefinitionShape,
+    FlowShape,
+    RecoveryShape,
+    RetryShape,
+    VariableShape,
+)
 from streams.forms.source import Source
 from streams.forms.unfold import Unfolded
 
@@ -24,6 +31,7 @@ _FIELDS = {
     "flows": set(FlowShape.model_fields),
     "variables": set(VariableShape.model_fields),
     "retry": set(RetryShape.model_fields),
+    "on_failure": {*RecoveryShape.model_fields, "fallback"},
     "": set(DefinitionShape.model_fields),
 }
 
@@ -109,6 +117,7 @@ def _message(path: Path, detail: ErrorDetails) -> str:
 
 
 def _meant(path: Path) -> str:
-    room = "retry" if "retry" in path else str(path[0]) if len(path) > 1 else ""
+    part = next((name for name in ("retry", "on_failure") if name in path[:-1]), "")
+    room = part or (str(path[0]) if len(path) > 1 else "")
     close = difflib.get_close_matches(str(path[-1]), _FIELDS.get(room, _FIELDS[""]), 1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -30,7 +30,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
-from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
+from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 
 Mapping = tuple[tuple[tuple[str, ...], Value], ...]
 """Output mappings: path of the variable, value."""
@@ -59,6 +59,7 @@ class Graph:
     __slots__ = (
         "_types",
         "boundaries",
+        "compensated",
         "dates",
         "default_variables",
         "definition",
@@ -92,6 +93,11 @@ class Graph:
         self.start = self.starts[""]
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
+        self.compensated = {
+            undo: [event for host in hosts for event in self._fallbacks(host)]
+            for undo, hosts in compensations_of(definition).items()
+        }
+        """Fallbacks that may follow each compensation activity."""
         edges = edges_of(definition)
         self.incoming = {node: tuple(flows) for node, flows in edges.incoming.items()}
         self.outgoing = {node: self._routes(flows) for node, flows in edges.outgoing.items()}
@@ -130,6 +136,10 @@ class Graph:
     def ways_out(self, nodes: Iterable[str]) -> list[str]:
         """Return the flows out of some nodes."""
         return [route.flow.id for node in nodes for route in self.outgoing[node]]
+
+    def _fallbacks(self, host: str) -> list[str]:
+        kinds = {name: self.nodes[name].kind for name in self.boundaries.get(host, ())}
+        return [n for n, kind in kinds.items() if isinstance(kind, Boundary) and kind.fallback]
 
     def _routes(self, flows: list[Flow]) -> tuple[Route, ...]:
         """Return the outgoing flows in the order in which a choice tries them."""
