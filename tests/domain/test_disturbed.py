@@ -132,7 +132,9 @@ class Play:
             *["go_on"] * 6 * bool(self.owed()),
             *["complete"] * 6 * bool(open_now),
             *["call"] * 3 * bool(state.calls),
-            *["told"] * 2 * bool([one for one in state.notifications.values() if not one.retry_at]),
+            *["mailed"]
+            * 2
+            * bool([one for one in state.notifications.values() if not one.retry_at]),
             *["wait"] * 3 * bool(due),
             *["retry"] * 2 * bool(state.incidents and state.status == "Running"),
             *["resume"] * 2 * (state.status == "Suspended"),
@@ -155,7 +157,7 @@ class Play:
             if attempt <= 2 or node.kind.on_failure is not None:
                 self.do(FailActivity(key, attempt, "Boom"))
 
-    def told(self, _open, _due):
+    def mailed(self, _open, _due):
         key = self.choose(*(k for k, o in self.spec.state.notifications.items() if not o.retry_at))
         attempt = self.spec.state.notifications[key].attempt
         if self.gently or self.data.draw(st.booleans()):
