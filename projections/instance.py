@@ -254,7 +254,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
     e.NotificationRequested: _unchanged,
-    e.NotificationSent: _unchanged,
+    e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
 }
 

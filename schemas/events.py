@@ -325,7 +325,7 @@ class NotificationRequested(msgspec.Struct, frozen=True, gc=False):
     attempt: int = 1
 
 
-class NotificationSent(msgspec.Struct, frozen=True, gc=False):
+class NotificationCompleted(msgspec.Struct, frozen=True, gc=False):
     """A worker has told a recipient of an incident."""
 
     notification: int

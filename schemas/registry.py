@@ -53,7 +53,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.NotificationRequested: "notification.requested",
-    events.NotificationSent: "notification.sent",
+    events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
     events.DefinitionSubmitted: "definition.submitted",
     events.DefinitionPublished: "definition.published",

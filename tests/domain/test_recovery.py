@@ -356,7 +356,7 @@ def test_each_recipient_of_an_incident_has_a_task_with_the_ids_that_lead_to_it()
 
 
 def test_a_mail_that_is_sent_is_noted_once_and_holds_nothing_up():
-    spec = told().when(CompleteActivity(5, 1, b"{}", "w")).then("notification.sent")
+    spec = told().when(CompleteActivity(5, 1, b"{}", "w")).then("notification.completed")
     spec.when(CompleteActivity(5, 1, b"{}", "w")).then_rejected("already_closed")
     spec.when(HeartbeatActivity(6, 1)).then_nothing()
     spec = complete(complete(spec.given(RetryIncident(4)), "work"), "after")

@@ -177,7 +177,7 @@ HISTORIES = {
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "notification.requested": told,
-    "notification.sent": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
+    "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
     "definition.submitted": lambda: definition("flow").given(
         DefinitionSubmitted("flow", "1.0.0", SOURCE)

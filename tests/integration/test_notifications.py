@@ -62,7 +62,10 @@ def test_each_recipient_has_one_mail_that_leads_to_the_incident(
     for event in stream.watch(90):
         message = event.message
         seen.append(message.envelope.type)
-        if seen.count("notification.sent") == 2 and message.envelope.type == "notification.sent":
+        if (
+            seen.count("notification.completed") == 2
+            and message.envelope.type == "notification.completed"
+        ):
             number = message.body.incident
             assert client.retry("j-1", number).reply.accepted
     stream.close()

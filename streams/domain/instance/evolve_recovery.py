@@ -29,7 +29,7 @@ def _requested(
     return replace(state, sequence=at.sequence, notifications=notifications)
 
 
-def _sent(state: InstanceState, event: e.NotificationSent, at: EventPlace) -> InstanceState:
+def _sent(state: InstanceState, event: e.NotificationCompleted, at: EventPlace) -> InstanceState:
     return _closed(state, event.notification, at)
 
 
@@ -50,7 +50,7 @@ def _closed(state: InstanceState, key: int, at: EventPlace) -> InstanceState:
 RECOVERY: Final[dict[type[msgspec.Struct], Callable[[Any, Any, EventPlace], InstanceState]]] = {
     e.CompensationStarted: _compensation_started,
     e.NotificationRequested: _requested,
-    e.NotificationSent: _sent,
+    e.NotificationCompleted: _sent,
     e.NotificationFailed: _failed,
 }
 """Applier by event."""

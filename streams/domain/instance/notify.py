@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.events import NotificationFailed, NotificationRequested, NotificationSent
+from schemas.events import NotificationFailed, NotificationRequested, NotificationCompleted
 from schemas.json_text import canonical
 from schemas.results import CompleteActivity, FailActivity
 from schemas.tasks import ActivityTask
@@ -51,7 +51,7 @@ def sent(command: CompleteActivity, state: InstanceState, ctx: Decision) -> Outc
     key = command.activity
     one = state.notifications[key]
     worker = command.worker[:NAME_MAX]
-    work.emit(NotificationSent(key, one.incident, one.recipient, command.attempt, worker))
+    work.emit(NotificationCompleted(key, one.incident, one.recipient, command.attempt, worker))
     return work.accepted()
 
 
