@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.events import NotificationFailed, NotificationRequested, NotificationCompleted
+from schemas.events import NotificationCompleted, NotificationFailed, NotificationRequested
 from schemas.json_text import canonical
 from schemas.results import CompleteActivity, FailActivity
 from schemas.tasks import ActivityTask
