@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from connectors.cli.failures import guarded
+from connectors.cli.main import app_of
 from connectors.client.client import Client
 from connectors.client.errors import (
     CommandRejectedError,
