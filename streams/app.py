@@ -25,6 +25,7 @@ from streams.collector import spare_the_collector
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.lock.aggregate import LOCK
 from streams.domain.protocol import Limits
 from streams.forms import read_definition, read_for_decision
 from streams.members import count
@@ -46,7 +47,7 @@ from streams.settings import EngineSettings
 from topics.names import Names
 
 log = structlog.get_logger(__name__)
-AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, DEVICE)}
+AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, DEVICE, LOCK)}
 _RELIEVE_SECONDS = 0.02
 _COMMIT_SECONDS = 2.0
 _WATCH_SECONDS = 0.2

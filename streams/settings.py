@@ -49,7 +49,9 @@ class EngineSettings(KafkaSettings):
     cache_bytes: int = Field(default=64 << 20, description="Block cache of all stores together.")
     write_buffer_bytes: int = Field(default=64 << 20, description="Memtables of all stores.")
     dedupe_window: float = Field(
-        default=86_400.0, gt=0, description="Seconds for which a finished instance is remembered."
+        default=86_400.0,
+        ge=60,
+        description="Seconds for which a finished instance, or a free lock, is remembered.",
     )
     tombstone_retention: float = Field(
         default=7 * 86_400.0, description="Seconds that workflow.state keeps tombstones."

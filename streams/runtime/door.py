@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from schemas.commands import PublishDefinition
+from schemas import commands as c
 from schemas.encoder import context_bytes
 from schemas.envelope import Envelope
 from schemas.errors import CATALOGUE
@@ -25,8 +25,21 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
     INTERNAL: frozenset(COMMAND_TYPES),
     TELEMETRY: frozenset({"Reading"}),
 }
-_STARTS: Final = frozenset({"RunInstance", "CreateInstance", "PublishDefinition"})
-_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {PublishDefinition: "definition"}
+_LOCKS: Final = (
+    c.AcquireLock,
+    c.ExtendLock,
+    c.ReleaseLock,
+    c.ForceReleaseLock,
+    c.RequestLock,
+    c.ReturnLock,
+)
+_STARTS: Final = frozenset(
+    {"RunInstance", "CreateInstance", "PublishDefinition", "AcquireLock", "RequestLock"}
+)
+_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {
+    c.PublishDefinition: "definition",
+    **dict.fromkeys(_LOCKS, "lock"),
+}
 _COMMAND_ID_LENGTH_MAX = 256
 _CONTEXT_BYTES_MAX = 16 * 1024
 

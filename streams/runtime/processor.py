@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from schemas.codec import UnknownSchemaError, decode, encode
-from schemas.commands import FailCall, FireTimer, RetryIncident, StartChild
+from schemas.commands import FireTimer, ForceReleaseLock, RetryIncident
 from schemas.envelope import Context, Envelope, caused_by
 from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
@@ -24,6 +24,7 @@ from schemas.telemetry import DeviceState
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
+    AnswerCommand,
     CancelTask,
     Decision,
     DispatchActivity,
@@ -45,6 +46,7 @@ from streams.runtime.records import (
     command_hash,
 )
 from streams.runtime.slots import Overlay, Slot
+from streams.runtime.told import told
 
 log = structlog.get_logger(__name__)
 TIMER = "timer"
@@ -152,8 +154,7 @@ class Processor:
             return
         if isinstance(outcome, Rejected):
             self._reject(cause, outcome, slot)
-            if isinstance(body, StartChild):
-                self._child_refused(slot, body, outcome, cause)
+            self._tell(slot, body, outcome, cause)
         else:
             self._accept(aggregate, slot, body, outcome, cause, known)
 
@@ -171,6 +172,7 @@ class Processor:
             env.limits,
             slot.book.beats,
             env.read_definition,
+            envelope.reply_to,
         )
 
     def _incarnation(self) -> str:
@@ -196,16 +198,18 @@ class Processor:
             raise_stuck(aggregate, slot, outcome, self.now)
         slot.state = outcome.state
         if events or effects:
+            slot.renewed = slot.renewed or bool(events)
             facts = self._facts(aggregate, slot, events, before, cause.context)
             if effects:
                 self._effects(aggregate, slot, outcome, facts, cause)
         after = before + len(events)
         if known or outcome.beat:
             self._book(slot, body, outcome, known, after)
-        self._overlay.touch(slot)
+        if slot.state is not None:
+            self._overlay.touch(slot)
         if cause.source == TELEMETRY:
             self.devices[slot.key] = (slot, cause.context)
-        elif cause.envelope.reply_to:
+        elif cause.envelope.reply_to and outcome.result:
             self._reply(cause, slot, after, outcome.result)
 
     def _facts(
@@ -234,7 +238,7 @@ class Processor:
         # What answers with a result is absorbed by its aggregate, which gives the result again.
         if known and outcome.result == b"null":
             recent = (*book.recent[-(RECENT_COMMANDS_MAX - 1) :], (known, sequence))
-            stalled = book.stalled and not isinstance(body, RetryIncident)
+            stalled = book.stalled and not isinstance(body, RetryIncident | ForceReleaseLock)
             slot.book = Book(recent, book.beats, stalled)
         elif outcome.beat:
             beats = {**book.beats, outcome.beat: self.now}
@@ -264,6 +268,9 @@ class Processor:
                 self.out.cancellation(slot, incarnation, effect.cancellation, self.now, context)
             elif isinstance(effect, RecordDefinition):
                 self.out.definition(slot, effect, self.now, self.number, context)
+            elif isinstance(effect, AnswerCommand):
+                place = (f"{self._partition}:{self.number}", sequence, incarnation, self._lag)
+                self.out.answer(slot, effect, place, self.now)
             else:
                 self._redrive(effect)
 
@@ -324,12 +331,12 @@ class Processor:
         )
         self.out.reply(cause.envelope, body, partition, self.now, cause.context)
 
-    def _child_refused(self, slot: Slot, body: StartChild, refusal: Rejected, cause: Cause) -> None:
-        """Tell the parent that its child will not come."""
-        answer = FailCall(body.parent_call, refusal.code, refusal.message)
-        effect = SendCommand("instance", body.parent_id, body.parent_incarnation, answer)
-        envelope = internal_envelope(slot, "", 0, 0, effect, self.now, cause.context)
-        self._send(slot, effect, envelope)
+    def _tell(self, slot: Slot, body: msgspec.Struct, refusal: Rejected, cause: Cause) -> None:
+        """Tell an aggregate, where it must know, that what it asked another for is refused."""
+        effect = told(body, cause.envelope, refusal)
+        if effect is not None:
+            envelope = internal_envelope(slot, "", 0, 0, effect, self.now, cause.context)
+            self._send(slot, effect, envelope)
 
     def _poisoned(
         self, aggregate: Aggregate, slot: Slot, body: msgspec.Struct, cause: Cause, error: Exception
@@ -342,8 +349,11 @@ class Processor:
             return
         if slot.state is None or not aggregate.has_incidents:
             self._dead(cause.item, reason, encode(cause.envelope, body))
-            if isinstance(body, StartChild):
-                self._child_refused(slot, body, Rejected("engine_error", reason), cause)
+            self._tell(slot, body, Rejected("engine_error", reason), cause)
+            if cause.source == TIMER:  # It would fire again at once, for ever.
+                slot.book = Book(slot.book.recent, slot.book.beats, stalled=True)
+                self.stalled += 1
+                self._overlay.touch(slot)
             return
         self._stall(aggregate, slot, encode(cause.envelope, body), reason, cause)
 

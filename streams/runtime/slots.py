@@ -38,6 +38,8 @@ class Slot(msgspec.Struct, gc=False):
     """As in the store's due index."""
     expires: int = 0
     """As in the store's expiry index."""
+    renewed: bool = False
+    """True where this batch has events of it."""
 
 
 class Cache:
@@ -136,7 +138,9 @@ class Overlay:
         if state is not None and aggregate.is_finished(state):
             state = slot.state = aggregate.remnant(state)
             book = slot.book = Book(book.recent[-RECENT_OF_FINISHED_MAX:])
-            expires = old_expires or now + self._window_ms
+            # What goes on after an end, as locks do, is kept for a whole window after the last one.
+            expires = 0 if slot.renewed else old_expires
+            expires = expires or now + self._window_ms
         elif state is not None and not book.stalled:
             due = aggregate.next_due(state, book.beats)
         slot.due, slot.expires = due, expires

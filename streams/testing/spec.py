@@ -21,6 +21,7 @@ from schemas.registry import EVENT_TYPES, public_type
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.lock.aggregate import LOCK
 from streams.domain.net.model import Definition
 from streams.domain.protocol import (
     Accepted,
@@ -38,6 +39,8 @@ NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
 INCARNATION: Final = "first"
 """The life that a start takes."""
+_WITH_LIVES: Final = frozenset({INSTANCE.type, LOCK.type})
+"""Kinds whose ids may be used again, for another life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
 
@@ -156,10 +159,11 @@ class Spec(msgspec.Struct, frozen=True):
             self.limits,
             self.beats,
             read_for_decision,
+            f"reply-{len(self.past)}:0",
         )
 
     def _place(self, sequence: int) -> EventPlace:
-        life = INCARNATION if self.aggregate is INSTANCE else ""
+        life = INCARNATION if self.aggregate.type in _WITH_LIVES else ""
         return EventPlace(self.aggregate_id, "default", life, sequence, self.now, "tester")
 
     def happened(self, event: msgspec.Struct) -> Spec:
@@ -269,6 +273,11 @@ def definition(aggregate_id: str, *, missing_queues: frozenset[str] = frozenset(
 def device(aggregate_id: str) -> Spec:
     """Begin a sentence about a device."""
     return Spec(DEVICE, KnownDefinitions((), frozenset()), aggregate_id)
+
+
+def lock(name: str = "one") -> Spec:
+    """Begin a sentence about a lock."""
+    return Spec(LOCK, KnownDefinitions((), frozenset()), name)
 
 
 def _fail(message: str) -> NoReturn:

@@ -13,11 +13,14 @@ import msgspec
 import pytest
 
 from schemas.commands import (
+    AcquireLock,
     CancelInstance,
     CreateInstance,
     DeleteInstance,
     FireTimer,
     PublishDefinition,
+    ReleaseLock,
+    RequestLock,
     ResumeInstance,
     RetryIncident,
     RunInstance,
@@ -29,7 +32,7 @@ from schemas.events import ActivityCancelled, DefinitionRefused, DefinitionSubmi
 from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
 from schemas.results import CompleteActivity, FailActivity, ReportActivityStarted
 from schemas.telemetry import Reading
-from streams.testing.spec import definition, device, instance
+from streams.testing.spec import definition, device, instance, lock
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -78,6 +81,10 @@ def broken():
     return running().given(CompleteActivity(2, 1, b'{"x":"y"}'))
 
 
+def taken():
+    return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
+
+
 HISTORIES = {
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
@@ -108,6 +115,11 @@ HISTORIES = {
         DefinitionSubmitted("flow", "1.0.0", SOURCE),
         DefinitionRefused("flow", "1.0.0", "InvalidDefinition", "why"),
     ),
+    "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
+    "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
+    "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
+    "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
+    "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]
@@ -167,7 +179,8 @@ def must_hold(path, found, expected):
 
 def folded(golden):
     """Return a spec after the golden's events."""
-    spec = definition("flow") if golden["aggregate"] == "definition" else instance()
+    beginnings = {"definition": definition("flow"), "lock": lock(), "instance": instance()}
+    spec = beginnings[golden["aggregate"]]
     for event in golden["events"]:
         body = msgspec.convert(event["body"], BODIES[event["type"]])
         spec = spec.later(event["time"] - spec.now).given(body)
