@@ -209,8 +209,11 @@ def test_a_request_whose_wait_is_over_does_not_wait_again():
 def test_an_acquisition_again_that_comes_again_extends_once():
     spec = asks(asks(lock(), A, "c1"), AcquireLock("a", 2_000), "c2").later(50)
     again(spec, AcquireLock("a", 2_000), "c2").then_nothing()
+    again(spec, A, "c1").then_nothing()
     over = spec.given(ReleaseLock("a"))
     again(over, AcquireLock("a", 2_000), "c2").then_rejected("LockAcquisition")
+    taken_anew = asks(over, A, "c3")
+    again(taken_anew, AcquireLock("a", 2_000), "c2").then_rejected("LockAcquisition")
 
 
 def test_a_release_that_comes_again_answers_true_again():

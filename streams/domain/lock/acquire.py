@@ -48,14 +48,14 @@ def decide_acquire(command: AcquireLock, work: Work) -> Outcome:
     until = ctx.now + command.wait_ms if command.wait_ms else 0
     asked = Waiter(LockOwner(command.owner), command.ttl_ms, until, ctx.command_id, ctx.reply_to)
     holder = work.holder
-    if holder is not None and holder.owner == asked.owner:
-        return work.accepted(result_of(_again(work, holder, asked)))
-    if _is_over(work, asked):
+    if work.state is not None and mark(asked.command_id) in work.state.recent:
         return Rejected(
             "LockAcquisition",
             "this command was answered before, and what it got is over: acquire again under "
             "another command id",
         )
+    if holder is not None and holder.owner == asked.owner:
+        return work.accepted(result_of(_again(work, holder, asked)))
     if holder is None:
         return work.accepted(result_of(work.grant(asked)))
     return _wait(work, holder, asked, waits=command.wait_ms > 0)
@@ -93,18 +93,15 @@ def section_of(command: RequestLock) -> LockOwner:
     )
 
 
-def _is_over(work: Work, asked: Waiter) -> bool:
-    return work.state is not None and mark(asked.command_id) in work.state.recent
-
-
 def _again(work: Work, holder: Holder, asked: Waiter) -> Holder:
     """Let the holder keep the lock, never for a shorter time than it had; return it after that."""
-    if asked.command_id == holder.command_id or _is_over(work, asked):
+    if asked.command_id in {holder.command_id, holder.again}:
         return holder
     later = work.ctx.now + asked.ttl_ms if asked.ttl_ms else 0
     expires_at = max(holder.expires_at, later) if holder.expires_at and later else 0
     work.emit(LockExtended(holder.owner, holder.token, expires_at, asked.command_id))
-    return Holder(holder.owner, holder.token, expires_at, holder.command_id)
+    assert work.holder is not None
+    return work.holder
 
 
 def _wait(work: Work, holder: Holder, asked: Waiter, *, waits: bool) -> Outcome:

@@ -59,19 +59,21 @@ def _acquired(state: LockState, event: LockAcquired, _: EventPlace) -> LockState
 
 
 def _extended(state: LockState, event: LockExtended, _: EventPlace) -> LockState:
-    assert state.holder is not None
-    holder = replace(state.holder, expires_at=event.expires_at)
-    return replace(state, holder=holder, recent=_ended(state, event.command_id))
+    before = state.holder
+    assert before is not None
+    if not event.command_id:
+        return replace(state, holder=replace(before, expires_at=event.expires_at))
+    holder = replace(before, expires_at=event.expires_at, again=event.command_id)
+    return replace(state, holder=holder, recent=_ended(state, before.again))
 
 
 def _released(state: LockState, event: LockReleased, at: EventPlace) -> LockState:
-    assert state.holder is not None
-    recent = _ended(state, state.holder.command_id)
-    state = replace(state, holder=None, freed_at=at.time, recent=recent)
+    before = state.holder
+    assert before is not None
+    marks = [mark(one) for one in (before.command_id, before.again) if one]
     if event.how == RELEASED and not event.owner.aggregate_type:
-        recent = _remembered(state, release_mark(event.owner, event.token))
-        return replace(state, recent=recent)
-    return state
+        marks.append(release_mark(event.owner, event.token))
+    return replace(state, holder=None, freed_at=at.time, recent=_remembered(state, *marks))
 
 
 def _refused(state: LockState, event: LockRequestRefused, _: EventPlace) -> LockState:

@@ -27,6 +27,8 @@ class Holder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires_at: int
     """Milliseconds since 1970; 0: until it is released."""
     command_id: str = ""
+    again: str = ""
+    """The last command by which the holder acquired it again."""
 
 
 class Waiter(msgspec.Struct, frozen=True, array_like=True, gc=False):
