@@ -13,6 +13,7 @@ from connectors.cli import (
     demo,
     events,
     instance,
+    lock,
     processes,
     projection,
     replay,
@@ -32,7 +33,7 @@ app = typer.Typer(
         "6 no answer."
     ),
 )
-for noun in (definition.app, instance.app, events.app, topics.app):
+for noun in (definition.app, instance.app, lock.app, events.app, topics.app):
     app.add_typer(noun)
 for room in (processes, projection, cluster, replay, demo, bench):
     room.register(app)

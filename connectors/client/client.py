@@ -25,11 +25,15 @@ from connectors.client.errors import (
     NotReadyError,
     TooManyInFlightError,
 )
+from connectors.client.lock_keeper import LockKeeper
+from connectors.client.locks import HeldLock, acquire, milliseconds, wanted
+from connectors.client.options import PLAIN as PLAIN  # noqa: PLC0414 - for the outside
+from connectors.client.options import Options as Options  # noqa: PLC0414 - for the outside
 from connectors.client.replies import ReplyListener
 from schemas import commands as c
 from schemas.codec import encode
 from schemas.envelope import Context, Envelope
-from schemas.ids import DEFAULT_TENANT, routing_key
+from schemas.ids import routing_key
 from schemas.json_text import canonical
 from schemas.registry import public_type
 from schemas.replies import Reply
@@ -49,23 +53,6 @@ class Answer(NamedTuple):
     id: str
     """The aggregate's id: chosen here where the caller gave none."""
     reply: Reply
-
-
-class Options(msgspec.Struct, frozen=True):
-    """What a command may carry beside its body."""
-
-    tenant: str = DEFAULT_TENANT
-    actor: str = ""
-    correlation_id: str = ""
-    trace: str = ""
-    metadata: dict[str, str] = {}
-    expected_sequence: int = -1
-    command_id: str = ""
-    idempotency_key: str = ""
-    """Command and instance id are derived from it: repeating a call repeats nothing."""
-
-
-PLAIN = Options()
 
 
 class _Waiting(msgspec.Struct):
@@ -310,6 +297,58 @@ class Client:
     def retry(self, instance_id: str, incident: int = 0, options: Options = PLAIN) -> Answer:
         """Retry an incident, or all open ones."""
         return self.call("instance", instance_id, c.RetryIncident(incident), options)
+
+    # Locks. Times are seconds; an owner is made up where none is given.
+
+    def acquire_lock(
+        self,
+        name: str,
+        ttl: float,
+        owner: str = "",
+        *,
+        wait: float = 0.0,
+        retry_count: int = 0,
+        retry_delay: float = 0.2,
+        options: Options = PLAIN,
+    ) -> HeldLock:
+        """Acquire a lock: in the queue for `wait`, then again `retry_count` times.
+
+        Raises:
+            CommandRejectedError: code `LockAcquisition`: another owner has it.
+            NoAnswerError: no engine answered; the request is withdrawn.
+        """
+        retries = retry_count, retry_delay
+        return acquire(self, wanted(name, ttl, owner, wait, retries, options))
+
+    def hold_lock(
+        self,
+        name: str,
+        ttl: float = 30.0,
+        owner: str = "",
+        *,
+        wait: float = 0.0,
+        retry_count: int = 0,
+        retry_delay: float = 0.2,
+        options: Options = PLAIN,
+    ) -> LockKeeper:
+        """Return a lock for an `async with` block: kept as long as the block, then released."""
+        retries = retry_count, retry_delay
+        return LockKeeper(self, wanted(name, ttl, owner, wait, retries, options))
+
+    def extend_lock(
+        self, name: str, owner: str, token: int, ttl: float, options: Options = PLAIN
+    ) -> Answer:
+        """Keep a lock for `ttl` from now; refused as `LockExtension` where it is lost."""
+        return self.call("lock", name, c.ExtendLock(owner, token, milliseconds(ttl)), options)
+
+    def release_lock(self, name: str, owner: str, token: int = 0, options: Options = PLAIN) -> bool:
+        """Give a lock back; False where it is not this owner's."""
+        answer = self.call("lock", name, c.ReleaseLock(owner, token), options)
+        return answer.reply.result == b"true"
+
+    def force_release_lock(self, name: str, reason: str = "", options: Options = PLAIN) -> Answer:
+        """Take a lock from its holder, whoever it is."""
+        return self.call("lock", name, c.ForceReleaseLock(reason), options)
 
 
 def _object(value: object) -> bytes:
