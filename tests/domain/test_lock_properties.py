@@ -129,7 +129,7 @@ def sections_told(spec):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(STEPS)
 def test_there_is_never_a_second_holder_and_every_waiter_is_answered_once(steps):
     spec, model = lock(), Model()

@@ -20,7 +20,7 @@ from streams.app import AGGREGATES
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
 
-SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "150")) // 3
+SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "150")) // 5
 WINDOW = 86_400_000
 LOCKS, OWNERS = ("red", "blue", "green"), "abcdef"
 

@@ -1,4 +1,15 @@
-"""The lock aggregate: one holder at a time, the others in order, a token for each."""
+"""The lock aggregate: one holder at a time, the others in order, a token for each.
+
+How an aggregate holds a lock for a section of its work, by internal commands (`SendCommand`):
+
+- It sends `RequestLock` to the lock (type `lock`, the name as id, no incarnation). The section is
+  a number that it uses once in its life: the sequence of the event that began the section.
+- It hears `LockGranted` with that section, or `LockRefused`, at its own incarnation; and
+  `LockLost`, where it asked for a time to live that ended, or an operator forced the lock.
+- It sends `ReturnLock` when the section ends in any way, and for every section that has asked
+  when it ends itself, terminated too, answered or not: commands between two aggregates keep their
+  order, and a return of nothing does nothing. A `LockGranted` that it rejects comes back by itself.
+"""
 
 from __future__ import annotations
 
