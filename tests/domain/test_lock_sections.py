@@ -1,4 +1,4 @@
-"""A lock for a section of an aggregate's work: asked for, told and returned by internal commands."""
+"""A lock for a section of an aggregate's work, by internal commands."""
 
 import json
 
