@@ -196,7 +196,7 @@ class Processor:
         events, effects = outcome.events, outcome.effects
         if cause.source == TIMER and not events and not effects:
             raise_stuck(aggregate, slot, outcome, self.now)
-        slot.state = outcome.state
+        was, book, slot.state = slot.state, slot.book, outcome.state
         if events or effects:
             slot.renewed = slot.renewed or bool(events)
             facts = self._facts(aggregate, slot, events, before, cause.context)
@@ -205,7 +205,8 @@ class Processor:
         after = before + len(events)
         if known or outcome.beat:
             self._book(slot, body, outcome, known, after)
-        if slot.state is not None:
+        # What was absorbed costs no record; a timer that had no effect has a new moment, though.
+        if slot.state is not was or slot.book is not book or cause.source == TIMER:
             self._overlay.touch(slot)
         if cause.source == TELEMETRY:
             self.devices[slot.key] = (slot, cause.context)

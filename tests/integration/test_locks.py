@@ -64,6 +64,12 @@ async def cancelled_while_it_waits(client, other):
     assert other.acquire_lock("busy", 60, "third", wait=1).owner == "third"
 
 
+async def kept_while_no_engine_answers(client, engine):
+    async with client.hold_lock("alone", ttl=1.5):
+        engine.kill()
+        await asyncio.sleep(20)
+
+
 def test_clients_exclude_each_other_and_a_block_keeps_its_lock(
     engine, client, settings_of, kafka, names, tmp_path
 ):
@@ -90,6 +96,8 @@ def test_clients_exclude_each_other_and_a_block_keeps_its_lock(
             asyncio.run(lost_at_the_end(client, other))
         asyncio.run(cancelled_while_it_waits(client, other))
         assert other.release_lock("kept", "nobody", 1) is False
+    with pytest.raises(LockLostError, match="no engine answered while it lasted"):
+        asyncio.run(kept_while_no_engine_answers(client, engine))
     assert audit(kafka, names, 4).faults == []
 
 
@@ -129,7 +137,7 @@ def test_the_command_line_holds_a_lock_while_a_command_runs_and_takes_and_shows_
     assert code == 7, errors
     first = int(token.read_text())
     token.unlink()
-    words = ["-m", "connectors.cli", "lock", "run", "site", "--ttl", "1.5", "--owner", "deploy"]
+    words = ["-m", "connectors.cli", "lock", "run", "site", "--ttl", "6", "--owner", "deploy"]
     with Process([*words, *command, "60"], environment, tmp_path / "run.log") as running:
         until(lambda: token.exists() and token.read_text() != "", 20, running.tail)
         assert int(token.read_text()) > first
@@ -152,6 +160,11 @@ def test_the_command_line_holds_a_lock_while_a_command_runs_and_takes_and_shows_
         until(lambda: "ann" in tidemill("lock", "list")[1], 20, views.tail)
         shown = json.loads(tidemill("lock", "show", "site", "--json")[1])["lock"]
         assert (shown["state"], shown["owner"], shown["token"]) == ("held", "ann", held["token"])
+        late = ["-m", "connectors.cli", "lock", "run", "site", "--wait", "60", "--owner", "late"]
+        with Process([*late, "--", "true"], environment, tmp_path / "late.log") as waiting:
+            until(lambda: "late until" in tidemill("lock", "show", "site")[1], 20, waiting.tail)
+            assert waiting.stop() == 143
+        until(lambda: "late until" not in tidemill("lock", "show", "site")[1], 20, views.tail)
         assert tidemill("lock", "release", "site", *mine)[0] == 0
         until(lambda: "free, released" in tidemill("lock", "show", "site")[1], 20, views.tail)
         assert "no such lock" in tidemill("lock", "list")[1]

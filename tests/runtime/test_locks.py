@@ -70,6 +70,16 @@ def test_who_waits_is_answered_once_when_it_has_the_lock(lab):
     assert answer.incarnation == state_now.incarnation
 
 
+def test_a_request_that_comes_again_costs_no_state_record(lab):
+    take(lab)
+    second = take(lab, "b", wait=900)
+    before = len([e for e in lab.kafka.committed(lab.names.state, 0) if e.key == KEY])
+    lab.resend(second, "red", AcquireLock("b", 1_000, 900), kind="lock")
+    lab.settle()
+    after = len([e for e in lab.kafka.committed(lab.names.state, 0) if e.key == KEY])
+    assert after == before
+
+
 def test_the_later_answer_says_which_command_it_answers_and_for_whom(lab):
     take(lab)
     second = take(lab, "b", wait=900)

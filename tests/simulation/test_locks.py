@@ -7,8 +7,9 @@ import json
 import os
 from collections import defaultdict
 
-from schemas.codec import decode
-from schemas.commands import AcquireLock
+from schemas.codec import decode, encode
+from schemas.commands import AcquireLock, RequestLock
+from schemas.envelope import Envelope
 from schemas.events import (
     LockAcquired,
     LockExtended,
@@ -17,6 +18,7 @@ from schemas.events import (
     LockRequestRefused,
 )
 from streams.app import AGGREGATES
+from streams.runtime.ports import Out
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
 
@@ -63,6 +65,8 @@ def play(world):
             name, body = world.contend(lock, owner, known.get((lock, owner), 0))
             sent[name] = lock, body
             fresh.append(name)
+        if world.random.random() < 0.3:
+            ask(world, world.random.choice(LOCKS))
         if fresh and world.random.random() < 0.4:
             name = world.random.choice(fresh[-6:])
             world.resend(name, *sent[name], kind="lock")
@@ -78,6 +82,14 @@ def play(world):
         if world.random.random() < 0.05:
             world.restart(world.random.randrange(world.partitions))
     return sent
+
+
+def ask(world, lock):
+    """Write what an instance would that is gone when it is answered."""
+    section, wait = world.random.randint(1, 1 << 40), world.random.choice([-1, 0, 2_000])
+    body = RequestLock("instance", "gone", "life", section, 0, wait)
+    envelope = Envelope(f"gone@life:{section}>0", "RequestLock", world.now, "lock", lock)
+    world.kafka.append(Out(world.names.internal, -1, lock.encode(), encode(envelope, body)))
 
 
 def finish(world):
