@@ -124,7 +124,7 @@ sys.exit(7)
 
 
 @pytest.mark.slow
-def test_the_command_line_holds_a_lock_while_a_command_runs_and_takes_and_shows_it(
+def test_the_command_line_holds_a_lock_while_a_command_runs(
     engine, environment, tidemill, tmp_path, monkeypatch
 ):
     token = tmp_path / "token"
@@ -147,6 +147,10 @@ def test_the_command_line_holds_a_lock_while_a_command_runs_and_takes_and_shows_
         assert code == 0, errors
         assert running.wait(20) == 1, "the command was ended"
         assert "lock 'site' is lost" in running.tail()
+
+
+@pytest.mark.slow
+def test_the_command_line_takes_shows_and_gives_back(engine, environment, tidemill, tmp_path):
     views = Process(["-m", "connectors.cli", "project"], environment, tmp_path / "project.log")
     with views:
         code, out, errors = tidemill("lock", "acquire", "site", "--owner", "ann", "--json")
@@ -162,8 +166,8 @@ def test_the_command_line_holds_a_lock_while_a_command_runs_and_takes_and_shows_
         assert (shown["state"], shown["owner"], shown["token"]) == ("held", "ann", held["token"])
         late = ["-m", "connectors.cli", "lock", "run", "site", "--wait", "60", "--owner", "late"]
         with Process([*late, "--", "true"], environment, tmp_path / "late.log") as waiting:
-            until(lambda: "late until" in tidemill("lock", "show", "site")[1], 20, waiting.tail)
-            assert waiting.stop() == 143
+            until(lambda: "late until" in tidemill("lock", "show", "site")[1], 60, waiting.tail)
+            assert waiting.stop() == 143, waiting.tail()
         until(lambda: "late until" not in tidemill("lock", "show", "site")[1], 20, views.tail)
         assert tidemill("lock", "release", "site", *mine)[0] == 0
         until(lambda: "free, released" in tidemill("lock", "show", "site")[1], 20, views.tail)
