@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that share the tests, many of which wait; each has a Kafka of its own.
+WORKERS ?= 2
 
 .PHONY: demo test test-slow bench lint clean
 
@@ -22,7 +24,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -m "not slow and not chaos"
+	$(BIN)/pytest -m "not slow and not chaos" -n $(WORKERS) --dist worksteal
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m "slow or chaos" --timeout=1800

@@ -31,6 +31,7 @@ class Version(msgspec.Struct):
     code: str
     """Why it was refused."""
     message: str
+    """The same in words; of a published one, why it is not known to be sound."""
     submitted_at: int
     submitted_by: str
     decided_at: int | None
@@ -119,7 +120,7 @@ def _decide(row: Version, event: Event, body: DefinitionPublished | DefinitionRe
     if isinstance(body, DefinitionRefused):
         row.state, row.code, row.message = REFUSED, body.code, body.message
     else:
-        row.state, row.code, row.message = PUBLISHED, "", ""
+        row.state, row.code, row.message = PUBLISHED, "", body.message
 
 
 def versions(

@@ -70,7 +70,8 @@ class Instance(msgspec.Struct):
     @property
     def current_nodes(self) -> list[str]:
         """Return where its tokens are, each place once."""
-        return list(dict.fromkeys(place.removesuffix("/out") for place in self.tokens.values()))
+        bare = (place.partition("@")[0] for place in self.tokens.values())
+        return list(dict.fromkeys(place.removesuffix("/out") for place in bare))
 
 
 def _fresh(event: Event, state: str, body: e.WorkflowCreated | e.WorkflowStarted) -> Instance:
@@ -119,7 +120,8 @@ def _move(row: Instance, moves: e.Moves) -> None:
     if moves.path:
         row.execution_path = (row.execution_path + moves.path)[-KEPT:]
     for name, value in moves.writes.items():
-        row.variables[name] = raw(value)
+        if not name.startswith("@"):  # Those are a running scope's own.
+            row.variables[name] = raw(value)
 
 
 def _error(row: Instance, text: str) -> None:
@@ -187,8 +189,18 @@ def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Even
     row.tokens[body.token] = body.node
 
 
-def _executed(row: Instance, body: e.NodeExecuted, _: Event) -> None:
+def _executed(row: Instance, body: e.NodeExecuted | e.EventTriggered, _: Event) -> None:
     _move(row, body.moves)
+
+
+def _scope_started(row: Instance, body: e.ScopeStarted, _: Event) -> None:
+    row.tokens.setdefault(body.token, body.node)
+    _move(row, body.moves)
+
+
+def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
+    if body.host:
+        row.tokens.setdefault(body.token, body.host)
 
 
 def _incident(row: Instance, body: e.ErrorOccurred, event: Event) -> None:
@@ -229,6 +241,9 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.TimerScheduled: _token_placed,
     e.CallStarted: _token_placed,
     e.NodeExecuted: _executed,
+    e.ScopeStarted: _scope_started,
+    e.EventAwaited: _subscribed,
+    e.EventTriggered: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
 }

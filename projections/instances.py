@@ -59,7 +59,7 @@ class Instances:
         """Read the rows of these events' instances that are not in memory."""
         wanted: dict[str, set[str]] = defaultdict(set)
         for event in events:
-            if type(event.body) in self.handles:
+            if self._concerns(event):
                 key = _key(event)
                 if key not in self._rows:
                     wanted[key[0]].add(key[1])
@@ -71,9 +71,13 @@ class Instances:
                 for row in connection.execute(query):
                     self._rows[tenant, row.id] = instance_of(row)
 
+    def _concerns(self, event: Event) -> bool:
+        """Tell an instance's event from a channel's, which has incidents of its own."""
+        return type(event.body) in self.handles and event.envelope.aggregate_type == "instance"
+
     def on(self, event: Event) -> None:
         """Apply one event; it must follow from the last one of its instance."""
-        if type(event.body) not in self.handles:
+        if not self._concerns(event):
             return
         key, envelope = _key(event), event.envelope
         row = self._rows.get(key)

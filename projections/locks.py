@@ -12,7 +12,7 @@ from projections.columns import text
 from projections.events import Event, refused
 from projections.tables import locks as table
 from projections.view import upsert
-from schemas import events as e
+from schemas import lock_events
 from schemas.ids import DEFAULT_TENANT
 
 HELD, FREE = "held", "free"
@@ -70,7 +70,13 @@ class Locks:
     name = "locks"
     table = table
     handles: frozenset[type[msgspec.Struct]] = frozenset(
-        {e.LockRequested, e.LockAcquired, e.LockExtended, e.LockReleased, e.LockRequestRefused}
+        {
+            lock_events.LockRequested,
+            lock_events.LockAcquired,
+            lock_events.LockExtended,
+            lock_events.LockReleased,
+            lock_events.LockRequestRefused,
+        }
     )
 
     def __init__(self) -> None:
@@ -136,7 +142,7 @@ def _begun(event: Event, before: Lock | None) -> Lock:
     return Lock(tenant, name, life, FREE, 0, *owner, 0, 0, 0, None, "", "", [], 0, 0, 0)
 
 
-def _requested(row: Lock, body: e.LockRequested, time: int) -> None:
+def _requested(row: Lock, body: lock_events.LockRequested, time: int) -> None:
     owner = body.owner
     asked = Waiting(owner.name, owner.aggregate_type, time, body.wait_until)
     for place, one in enumerate(row.waiting):
@@ -147,7 +153,7 @@ def _requested(row: Lock, body: e.LockRequested, time: int) -> None:
     row.waiting.append(asked)
 
 
-def _acquired(row: Lock, body: e.LockAcquired, time: int) -> None:
+def _acquired(row: Lock, body: lock_events.LockAcquired, time: int) -> None:
     _leaves(row, body.owner)
     owner = body.owner
     row.state, row.owner, row.aggregate_type = HELD, owner.name, owner.aggregate_type
@@ -157,29 +163,29 @@ def _acquired(row: Lock, body: e.LockAcquired, time: int) -> None:
     row.how, row.reason = "", ""
 
 
-def _extended(row: Lock, body: e.LockExtended, _: int) -> None:
+def _extended(row: Lock, body: lock_events.LockExtended, _: int) -> None:
     row.expires_at = body.expires_at
 
 
-def _released(row: Lock, body: e.LockReleased, time: int) -> None:
+def _released(row: Lock, body: lock_events.LockReleased, time: int) -> None:
     row.state, row.freed_at, row.how, row.reason = FREE, time, body.how, body.reason
 
 
-def _refused(row: Lock, body: e.LockRequestRefused, _: int) -> None:
+def _refused(row: Lock, body: lock_events.LockRequestRefused, _: int) -> None:
     _leaves(row, body.owner)
 
 
-def _leaves(row: Lock, owner: e.LockOwner) -> None:
+def _leaves(row: Lock, owner: lock_events.LockOwner) -> None:
     gone = owner.name, owner.aggregate_type
     row.waiting = [one for one in row.waiting if (one.owner, one.aggregate_type) != gone]
 
 
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Lock, Any, int], None]]] = {
-    e.LockRequested: _requested,
-    e.LockAcquired: _acquired,
-    e.LockExtended: _extended,
-    e.LockReleased: _released,
-    e.LockRequestRefused: _refused,
+    lock_events.LockRequested: _requested,
+    lock_events.LockAcquired: _acquired,
+    lock_events.LockExtended: _extended,
+    lock_events.LockReleased: _released,
+    lock_events.LockRequestRefused: _refused,
 }
 
 

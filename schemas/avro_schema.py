@@ -6,11 +6,12 @@ holds the files equal to the classes, and another holds them readable by every r
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from schemas.envelope import Envelope
+from schemas.hints import hints_of
 
 NAMESPACE = "io.tidemill"
 _PRIMITIVES: dict[type, str] = {
@@ -36,7 +37,7 @@ def _record(cls: type, fields: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _fields(cls: type[msgspec.Struct], seen: set[type]) -> list[dict[str, Any]]:
-    hints = get_type_hints(cls)
+    hints = hints_of(cls)
     defaults = {field.name: _default(field) for field in msgspec.structs.fields(cls)}
     result = []
     for name in cls.__struct_fields__:

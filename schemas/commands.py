@@ -75,6 +75,40 @@ class PublishDefinition(msgspec.Struct, frozen=True, gc=False):
 
     source: str
     """The definition as its author wrote it, YAML or JSON."""
+    allow_unsound: bool = False
+    """Publish it even if it is not sound, or not known to be; it is marked so."""
+    max_states: int = 0
+    """States to look at before soundness counts as unknown; 0, or too many: the verifier's own."""
+
+
+class PublishMessage(msgspec.Struct, frozen=True, gc=False):
+    """Give a message to the one subscription that waits for its name and key.
+
+    The command's aggregate is the channel `schemas.ids.channel_id("message", name, key)`.
+    """
+
+    name: str
+    key: str = ""
+    """Correlation key: which one of those that wait for the name."""
+    message_id: str = ""
+    """Yours: publishing it again has no effect. Empty: the command's id."""
+    payload: bytes = b"null"
+    """A JSON value."""
+    ttl_ms: int = 3_600_000
+    """How long it waits for a subscription; 0: it is taken at once or expires."""
+
+
+class BroadcastSignal(msgspec.Struct, frozen=True, gc=False):
+    """Give a signal to everything that waits for its name now.
+
+    The command's aggregate is the channel `schemas.ids.channel_id("signal", name)`.
+    """
+
+    name: str
+    signal_id: str = ""
+    """Yours: broadcasting it again has no effect. Empty: the command's id."""
+    payload: bytes = b"null"
+    """A JSON value."""
 
 
 class AcquireLock(msgspec.Struct, frozen=True, gc=False):
@@ -210,3 +244,81 @@ class FireTimer(msgspec.Struct, frozen=True, gc=False):
 
     due: int
     """Milliseconds since 1970 at which it was due, at or before now."""
+
+
+class OpenSubscription(msgspec.Struct, frozen=True, gc=False):
+    """An aggregate waits for messages of a channel (internal).
+
+    Opening what is open already changes nothing; a message that its owner deferred is offered
+    again at once.
+    """
+
+    owner_id: str
+    owner_incarnation: str
+    subscription: int
+    """Sequence of the owner's event that opened it."""
+    node: str
+    once: bool = True
+    """True: the first message that is taken ends it."""
+    owner_type: str = "instance"
+
+
+class CloseSubscription(msgspec.Struct, frozen=True, gc=False):
+    """The owner waits no longer; the channel confirms by `SubscriptionClosed` (internal)."""
+
+    owner_id: str
+    owner_incarnation: str
+    subscription: int
+    owner_type: str = "instance"
+
+
+class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
+    """The owner of a subscription took what `Correlate` brought (internal)."""
+
+    owner_id: str
+    owner_incarnation: str
+    subscription: int
+    message_id: str
+    owner_type: str = "instance"
+
+
+class RejectMessage(msgspec.Struct, frozen=True, gc=False):
+    """The owner of a subscription did not take what `Correlate` brought (internal)."""
+
+    owner_id: str
+    owner_incarnation: str
+    subscription: int
+    message_id: str
+    reason: str
+    final: bool = True
+    """False: not now, as the owner is suspended; the message stays with the subscription."""
+    owner_type: str = "instance"
+
+
+class Correlate(msgspec.Struct, frozen=True, gc=False):
+    """A channel offers a message to a subscription, which must answer (internal)."""
+
+    subscription: int
+    channel_id: str
+    message_id: str
+    name: str
+    payload: bytes
+    """A JSON value."""
+
+
+class SubscriptionClosed(msgspec.Struct, frozen=True, gc=False):
+    """A channel has closed a subscription: nothing more will come from it (internal)."""
+
+    subscription: int
+    code: str = ""
+    """Empty: as the owner asked. Else why the channel could not open it."""
+    message: str = ""
+
+
+class ContinueBroadcast(msgspec.Struct, frozen=True, gc=False):
+    """A channel goes on with a broadcast that one command's limits broke off (internal)."""
+
+    broadcast: int
+    """Sequence of the `signal.broadcast` event."""
+    cursor: int
+    """Subscriptions opened up to this sequence of the channel were served."""

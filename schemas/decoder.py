@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from schemas.encoder import context_bytes, string_bytes
 from schemas.envelope import Context, Envelope
+from schemas.hints import hints_of
 
 Reader = Callable[[bytes, int], tuple[Any, int]]
 """From data and place to a value and the place behind it."""
@@ -204,7 +205,7 @@ class _Source:
 
     def _fields(self, cls: type[msgspec.Struct], first: int = 0) -> list[str]:
         """Write the reading of a struct's fields, from one on."""
-        hints = get_type_hints(cls)
+        hints = hints_of(cls)
         return [
             self._expected_kind() if cls is Envelope and name == "type" else self.read(hints[name])
             for name in cls.__struct_fields__[first:]

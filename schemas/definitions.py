@@ -14,3 +14,14 @@ class DefinitionRecord(msgspec.Struct, frozen=True, gc=False):
     """`submitted`, `published` or `refused`."""
     source: str
     message: str = ""
+    """Why it was refused; of a published one that is not known to be sound, why not."""
+    verdict: str = ""
+    """`sound`, `unsound` or `unknown`; empty while submitted, and where nobody verified it."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""
+    allow_unsound: bool = False
+    """While submitted: it is to be published whatever the verdict says."""
+    max_states: int = 0
+    """While submitted: how far the proof may go; 0: as far as the verifier goes."""
+    code: str = ""
+    """Code of the error catalogue where it was refused."""

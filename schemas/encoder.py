@@ -9,12 +9,13 @@ once per command. A property test holds the output equal to fastavro's, byte by 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from schemas.envelope import Context, Envelope
 from schemas.events import Moves
+from schemas.hints import hints_of
 from schemas.memo import Memo
 
 
@@ -163,7 +164,7 @@ class _Source:
 
     def _add_all(self, cls: type[msgspec.Struct], place: str) -> None:
         """Add the fields of the struct that the expression `place` gives."""
-        hints, defaults = get_type_hints(cls), _defaults(cls)
+        hints, defaults = hints_of(cls), _defaults(cls)
         for name in cls.__struct_fields__:
             self._add(hints[name], name, f"{place}.{name}", defaults.get(name))
             place = place.removeprefix("(").partition(" := ")[0]  # The first has named it.

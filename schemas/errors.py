@@ -161,6 +161,16 @@ _NARROWER: Final[dict[str, tuple[str, str, str]]] = {
         "No condition of a split was true and it has no default flow.",
         "Mend the values, then retry the incident.",
     ),
+    "not_sound": (
+        "Configuration",
+        "The definition is not sound: some run of it cannot end as it should.",
+        "Mend what the run shows, or publish with allow_unsound.",
+    ),
+    "soundness_unknown": (
+        "Configuration",
+        "Whether the definition is sound could not be found out.",
+        "Split the workflow, allow more states, or publish with allow_unsound.",
+    ),
     "queue_missing": (
         "NotFound",
         "The activity's queue has no topic.",

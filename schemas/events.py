@@ -216,6 +216,52 @@ class NodeExecuted(msgspec.Struct, frozen=True, gc=False):
     output: bytes = b"null"
 
 
+class ScopeStarted(msgspec.Struct, frozen=True, gc=False):
+    """A scope runs; the event's sequence names it in the places of its tokens."""
+
+    node: str
+    token: int
+    variables: dict[str, bytes] = {}
+    """Its local variables: canonical JSON by name."""
+    moves: Moves = NO_MOVES
+
+
+class EventAwaited(msgspec.Struct, frozen=True, gc=False):
+    """A token waits for an event beside its work, or for one of several; named by its sequence."""
+
+    node: str
+    """The boundary event, or the event that follows an event gateway."""
+    token: int
+    kind: str
+    """`timer`, `message`, `signal`."""
+    host: str = ""
+    """Where the token waits from now on: the event or its gateway; empty where it waits already."""
+    due: int = 0
+    """Timers: milliseconds since 1970."""
+    channel: str = ""
+    """Messages and signals: the id of the channel."""
+
+
+class EventTriggered(msgspec.Struct, frozen=True, gc=False):
+    """What a boundary event or an event gateway waited for came about."""
+
+    node: str
+    kind: str
+    """`timer`, `message`, `signal`, `error`."""
+    subscription: int = 0
+    """The sequence of `event.awaited`; 0 where none was needed."""
+    host: str = ""
+    """The node whose boundary it is, or the event gateway."""
+    moves: Moves = NO_MOVES
+    due: int = 0
+    """Timers: when it was due."""
+    payload: bytes = b"null"
+    """A JSON value: of an error, code, message and node."""
+    message_id: str = ""
+    stays: bool = False
+    """True: it is waited for again."""
+
+
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
     """An incident: the engine cannot go on here without help. Its sequence names it."""
 
@@ -248,6 +294,14 @@ class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
     definition_id: str
     version: str
     source: str
+    allow_unsound: bool = False
+    """It is to be published whatever the verdict says, and marked with it."""
+    max_states: int = 0
+    """How far the submitter lets the proof go; 0: as far as the verifier does."""
+    is_pending: bool = False
+    """It waits for a verdict. False in what former releases wrote: they published at once."""
+    command_id: str = ""
+    """Of the command that submitted it."""
 
 
 class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
@@ -255,6 +309,12 @@ class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
 
     definition_id: str
     version: str
+    verdict: str = ""
+    """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: never verified."""
+    message: str = ""
+    """What does not hold, or why soundness is not known."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""
 
 
 class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
@@ -264,68 +324,7 @@ class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
     version: str
     code: str
     message: str
-
-
-class LockOwner(msgspec.Struct, frozen=True, gc=False):
-    """Who holds a lock or waits for it: a client, or a section of an aggregate's work."""
-
-    name: str
-    """The client's own text; `aggregate@incarnation:section` of an aggregate."""
-    aggregate_type: str = ""
-    """Empty for a client."""
-    aggregate_id: str = ""
-    incarnation: str = ""
-    section: int = 0
-
-
-class LockRequested(msgspec.Struct, frozen=True, gc=False):
-    """An owner waits for the lock; one that waited already keeps its place."""
-
-    owner: LockOwner
-    ttl_ms: int
-    wait_until: int
-    """Milliseconds since 1970; 0: as long as it takes."""
-    command_id: str = ""
-    """The client's command that is not answered yet."""
-    reply_to: str = ""
-
-
-class LockAcquired(msgspec.Struct, frozen=True, gc=False):
-    """An owner has the lock."""
-
-    owner: LockOwner
-    token: int
-    """The fencing token: greater than those of all former holders."""
-    ttl_ms: int
-    expires_at: int
-    """Milliseconds since 1970; 0: until it is released."""
-    command_id: str = ""
-
-
-class LockExtended(msgspec.Struct, frozen=True, gc=False):
-    """The holder keeps the lock for longer."""
-
-    owner: LockOwner
-    token: int
-    expires_at: int
-    command_id: str = ""
-    """The command that acquired the lock again; empty for a plain extension."""
-
-
-class LockReleased(msgspec.Struct, frozen=True, gc=False):
-    """The holder has the lock no longer."""
-
-    owner: LockOwner
-    token: int
-    how: str
-    """`released` by its owner, `expired`, or `forced` by an operator."""
-    reason: str = ""
-
-
-class LockRequestRefused(msgspec.Struct, frozen=True, gc=False):
-    """An owner waits no longer, and has not got the lock."""
-
-    owner: LockOwner
-    how: str
-    """`timeout` or `withdrawn`."""
-    command_id: str = ""
+    verdict: str = ""
+    """`unsound` or `unknown`; `sound` where it is refused for another reason."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""

@@ -7,6 +7,7 @@ can be read off any id without a lookup.
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 ID_LENGTH_MAX: Final = 128
@@ -15,6 +16,8 @@ CHILD_SEPARATOR: Final = "~"
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}(~[A-Za-z0-9._:~-]{1,128})?\Z")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+\Z")
+_HASH_LENGTH: Final = 32
 _BASE32: Final = "0123456789abcdefghijklmnopqrstuv"
 
 
@@ -72,3 +75,29 @@ def parse_task_id(text: str) -> tuple[str, str, int] | None:
     if not at or not colon or not sequence.isascii() or not sequence.isdigit():
         return None
     return aggregate_id, incarnation, int(sequence)
+
+
+def channel_id(kind: str, name: str, key: str = "") -> str:
+    """Return the id of the channel of a message's name and correlation key, or of a signal.
+
+    `message:NAME:KEY`, `message:NAME`, `signal:NAME`; what is no plain text or too long is
+    replaced, and all of it told apart, by a hash: `message:NAME::HASH`, or `message::HASH`.
+    """
+    parts = [kind, name, key] if key else [kind, name]
+    readable = ":".join(parts)
+    plain = [_PLAIN.match(part) is not None for part in parts]
+    if all(plain) and len(readable) <= ID_LENGTH_MAX:
+        return readable
+    whole = b"".join(
+        b"%d:%b" % (len(part), part.encode("utf-8", "surrogatepass")) for part in parts
+    )
+    number = int.from_bytes(blake2b(whole, digest_size=20).digest(), "big")
+    mark = f"::{base32(number).rjust(_HASH_LENGTH, '0')}"
+    start = f"{kind}:{name}"
+    fits = plain[1] and len(start) + len(mark) <= ID_LENGTH_MAX
+    return f"{start if fits else kind}{mark}"
+
+
+def subscription_ref(aggregate_type: str, aggregate_id: str, incarnation: str, number: int) -> str:
+    """Return the name of a subscription: whose it is, and the event that opened it."""
+    return f"{aggregate_type}/{aggregate_id}@{incarnation}:{number}"

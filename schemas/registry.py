@@ -6,7 +6,17 @@ from typing import Final
 
 import msgspec
 
-from schemas import commands, definitions, events, replies, results, tasks, telemetry
+from schemas import (
+    channel_events,
+    commands,
+    definitions,
+    events,
+    lock_events,
+    replies,
+    results,
+    tasks,
+    telemetry,
+)
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.RunInstance: "RunInstance",
@@ -19,6 +29,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.DeleteInstance: "DeleteInstance",
     commands.RetryIncident: "RetryIncident",
     commands.PublishDefinition: "PublishDefinition",
+    commands.PublishMessage: "PublishMessage",
+    commands.BroadcastSignal: "BroadcastSignal",
     commands.AcquireLock: "AcquireLock",
     commands.ExtendLock: "ExtendLock",
     commands.ReleaseLock: "ReleaseLock",
@@ -33,10 +45,18 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.LockLost: "LockLost",
     commands.Continue: "Continue",
     commands.FireTimer: "FireTimer",
+    commands.OpenSubscription: "OpenSubscription",
+    commands.CloseSubscription: "CloseSubscription",
+    commands.AcceptMessage: "AcceptMessage",
+    commands.RejectMessage: "RejectMessage",
+    commands.Correlate: "Correlate",
+    commands.SubscriptionClosed: "SubscriptionClosed",
+    commands.ContinueBroadcast: "ContinueBroadcast",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
     results.HeartbeatActivity: "HeartbeatActivity",
+    results.RecordVerdict: "RecordVerdict",
     events.WorkflowCreated: "workflow.created",
     events.WorkflowStarted: "workflow.started",
     events.WorkflowSuspended: "workflow.suspended",
@@ -54,16 +74,27 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.TimerScheduled: "timer.scheduled",
     events.CallStarted: "call.started",
     events.NodeExecuted: "node.executed",
+    events.ScopeStarted: "scope.started",
+    events.EventAwaited: "event.awaited",
+    events.EventTriggered: "event.triggered",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.DefinitionSubmitted: "definition.submitted",
     events.DefinitionPublished: "definition.published",
     events.DefinitionRefused: "definition.refused",
-    events.LockRequested: "lock.requested",
-    events.LockAcquired: "lock.acquired",
-    events.LockExtended: "lock.extended",
-    events.LockReleased: "lock.released",
-    events.LockRequestRefused: "lock.refused",
+    channel_events.MessagePublished: "message.published",
+    channel_events.MessageOffered: "message.offered",
+    channel_events.MessageCorrelated: "message.correlated",
+    channel_events.MessageRejected: "message.rejected",
+    channel_events.MessageExpired: "message.expired",
+    channel_events.SignalBroadcast: "signal.broadcast",
+    channel_events.SubscriptionOpened: "subscription.opened",
+    channel_events.SubscriptionEnded: "subscription.ended",
+    lock_events.LockRequested: "lock.requested",
+    lock_events.LockAcquired: "lock.acquired",
+    lock_events.LockExtended: "lock.extended",
+    lock_events.LockReleased: "lock.released",
+    lock_events.LockRequestRefused: "lock.refused",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -84,11 +115,17 @@ VERSIONS: Final[dict[str, int]] = {
     "WorkflowCreated": 2,
     "WorkflowStarted": 2,
     "ActivityStarted": 2,
+    "PublishDefinition": 2,
+    "DefinitionSubmitted": 2,
+    "DefinitionPublished": 2,
+    "DefinitionRefused": 2,
+    "DefinitionRecord": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
+_EVENT_MODULES: Final = (events.__name__, channel_events.__name__, lock_events.__name__)
 EVENT_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == events.__name__
+    name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
 COMMAND_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ == commands.__name__

@@ -1,4 +1,7 @@
-"""Results: what workers report about an activity, on `workflow.results`."""
+"""Results: what workers report about an activity, and the verifier about a definition.
+
+They go to `workflow.results`, which who may only send commands cannot write.
+"""
 
 from __future__ import annotations
 
@@ -51,3 +54,19 @@ class HeartbeatActivity(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     worker: str = ""
     details: bytes = b"null"
+
+
+class RecordVerdict(msgspec.Struct, frozen=True, gc=False):
+    """The verifier has judged a submitted version; the first verdict of a source counts."""
+
+    version: str
+    source_hash: bytes
+    """Of the source that was judged: `streams.domain.definition.state.source_hash`."""
+    verdict: str
+    """`sound`, `unsound` or `unknown`."""
+    message: str = ""
+    """What does not hold, or why it is not known: a line for each, with line and run."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""
+    states: int = 0
+    """How many were looked at."""

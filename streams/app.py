@@ -22,15 +22,12 @@ from faust.types import TP
 from streams.agents.inputs import register
 from streams.agents.transport import ChunkTransport
 from streams.collector import spare_the_collector
-from streams.domain.definition.aggregate import DEFINITION
-from streams.domain.device.aggregate import DEVICE
-from streams.domain.instance.aggregate import INSTANCE
-from streams.domain.lock.aggregate import LOCK
+from streams.domain.aggregates import AGGREGATES
 from streams.domain.protocol import Limits
+from streams.errors import ClusterError, EngineCrashedError, EngineLockedError
 from streams.forms import read_definition, read_for_decision
 from streams.members import count
 from streams.metrics import serve_metrics
-from streams.runtime.cluster import ClusterError as ClusterError  # noqa: PLC0414 - for the outside
 from streams.runtime.cluster import Identity, Queues, identify
 from streams.runtime.definition_tail import DefinitionBook
 from streams.runtime.engine import Engine, Place
@@ -47,7 +44,6 @@ from streams.settings import EngineSettings
 from topics.names import Names
 
 log = structlog.get_logger(__name__)
-AGGREGATES = {a.type: a for a in (INSTANCE, DEFINITION, DEVICE, LOCK)}
 _RELIEVE_SECONDS = 0.02
 _COMMIT_SECONDS = 2.0
 _WATCH_SECONDS = 0.2
@@ -164,6 +160,10 @@ def limits(settings: EngineSettings) -> Limits:
         settings.command_bytes_max,
         settings.events_per_command_max,
         settings.steps_per_command_max,
+        messages=settings.channel_messages_max,
+        subscriptions=settings.channel_subscriptions_max,
+        message_ids=settings.channel_message_ids_max,
+        message_window=int(settings.dedupe_window * 1000),
     )
 
 
@@ -226,14 +226,6 @@ def _connect(app: FaustApp, engine: Engine) -> None:
     signals: Any = app  # Faust's type of `connect` takes no plain coroutine function.
     signals.on_partitions_revoked.connect(revoked, weak=False)
     signals.on_rebalance_complete.connect(assigned, weak=False)
-
-
-class EngineCrashedError(Exception):
-    """Faust has given up: the process must end, so that whoever watches it starts it again."""
-
-
-class EngineLockedError(Exception):
-    """Another engine process uses the same stores."""
 
 
 def lock_stores(settings: EngineSettings) -> IO[str]:

@@ -22,7 +22,8 @@ from structlog.testing import capture_logs
 from schemas.codec import DecodeError, decode
 from schemas.partition import partition_of
 from schemas.replies import Reply
-from streams.app import EngineLockedError, Parts, lock_stores, store_path, wall
+from streams.app import Parts, lock_stores, store_path, wall
+from streams.errors import EngineLockedError
 from streams.runtime.inbox import INPUTS, INTERNAL, Item
 from streams.runtime.ports import Out, Record
 from streams.runtime.processor import Processor

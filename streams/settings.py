@@ -51,7 +51,7 @@ class EngineSettings(KafkaSettings):
     dedupe_window: float = Field(
         default=86_400.0,
         ge=60,
-        description="Seconds for which a finished instance, or a free lock, is remembered.",
+        description="Seconds for which what is finished and a message's id are remembered.",
     )
     tombstone_retention: float = Field(
         default=7 * 86_400.0, description="Seconds that workflow.state keeps tombstones."
@@ -67,6 +67,15 @@ class EngineSettings(KafkaSettings):
     state_bytes_max: int = Field(default=1024 * 1024, description="Largest instance state.")
     events_per_command_max: int = Field(default=2_000, description="Then an internal Continue.")
     steps_per_command_max: int = Field(default=1_000, description="Node steps per command.")
+    channel_messages_max: int = Field(
+        default=1_000, ge=1, description="Messages that wait in one channel."
+    )
+    channel_subscriptions_max: int = Field(
+        default=5_000, ge=1, description="Open subscriptions of one channel."
+    )
+    channel_message_ids_max: int = Field(
+        default=1_000, ge=1, description="Message ids that one channel remembers."
+    )
     accept_loss: list[int] = Field(
         default_factory=list, description="Partitions that may go on after lost input."
     )

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.client.client import Client
 from streams.testing.processes import Process
+from streams.testing.verifying import verifying
 from topics.apply import admin_of, apply
 from topics.catalogue import Catalogue
 from topics.embedded import EmbeddedKafka
@@ -89,6 +90,6 @@ def engine(environment, tmp_path):
 
 @pytest.fixture
 def client(settings_of):
-    """A client of this test's engine."""
-    with Client(settings_of(), window=5_000) as made:
+    """A client of this test's engine, and a verifier, without which it could publish nothing."""
+    with verifying(settings_of()), Client(settings_of(), window=5_000) as made:
         yield made

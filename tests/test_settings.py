@@ -12,6 +12,7 @@ from connectors.mqtt.settings import BridgeSettings, MqttSettings
 from connectors.workers.settings import WorkerSettings
 from projections.settings import ProjectionSettings
 from streams.settings import EngineSettings
+from streams.verifier.settings import VerifierSettings
 from topics.settings import KafkaSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,7 @@ ROOMS = ("connectors", "projections", "streams", "topics")
 KINDS = (
     KafkaSettings,
     EngineSettings,
+    VerifierSettings,
     WorkerSettings,
     BridgeSettings,
     MqttSettings,

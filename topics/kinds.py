@@ -64,11 +64,11 @@ COMMANDS: Final = Kind(
 RESULTS: Final = Kind(
     name="workflow.results",
     key="routing key",
-    value="completions, failures, starts and heartbeats of activities",
+    value="completions, failures, starts and heartbeats of activities; verdicts on definitions",
     cleanup=Cleanup.DELETE,
-    written_by="workers",
-    why="Workers have no right to write commands. No time limit, as an unread completion must "
-    "never expire; shards delete below their committed position.",
+    written_by="workers, verifiers",
+    why="Workers have no right to write commands, nor clients to report results. No time limit, "
+    "as an unread completion must never expire; shards delete below their committed position.",
 )
 INTERNAL: Final = Kind(
     name="workflow.internal",
@@ -116,7 +116,8 @@ DEFINITIONS: Final = Kind(
     value="submitted, published and refused definitions, with model and source",
     cleanup=Cleanup.COMPACT,
     written_by="shards, in their transaction",
-    why="Every process reads all of it and so knows every published version.",
+    why="Every process reads all of it and so knows every published version; what was submitted "
+    "and not decided since is what verifiers have to do.",
 )
 QUEUE: Final = Kind(
     name=f"activity.{QUEUE_PLACE}",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from connectors.cli.connection import client, kafka
 from connectors.cli.failures import FAILED, NotFoundError
-from connectors.cli.output import JsonOption, as_json, fault, rows, say
+from connectors.cli.output import JsonOption, as_json, fault, note, rows, say
+from connectors.client.client import VERDICT_SECONDS
+from connectors.client.outcomes import Publication
 from schemas.codec import decode
 from schemas.definitions import DefinitionRecord
+from schemas.json_text import parse
 from streams.domain.net.soundness import STATES_MAX
 from streams.forms import Problem, prove
 from streams.testing.audit import read_partition
@@ -22,6 +28,7 @@ from topics.names import Names
 app = typer.Typer(
     name="definition", help="Validate, publish and list workflows.", no_args_is_help=True
 )
+_PATIENCE_SECONDS = 2.0
 MaxStates = Annotated[
     int, typer.Option(min=1, help="States to look at before soundness counts as unknown.")
 ]
@@ -56,42 +63,97 @@ def validate(files: Files, max_states: MaxStates = STATES_MAX, json: JsonOption 
 def publish(
     files: Files,
     allow_unsound: Annotated[
-        bool, typer.Option("--allow-unsound", help="Publish what is not sound all the same.")
+        bool,
+        typer.Option(
+            "--allow-unsound", help="Publish what is not sound all the same; it is marked so."
+        ),
     ] = False,
-    max_states: MaxStates = STATES_MAX,
+    max_states: Annotated[
+        int, typer.Option(min=0, help="As of `validate`; 0: as many as the verifier takes.")
+    ] = 0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds to wait for the verdict on each.")
+    ] = VERDICT_SECONDS,
     json: JsonOption = False,
 ) -> None:
-    """Prove definitions sound, and publish them; a version is immutable once published."""
-    sources = []
-    for file in files:
-        text = file.read_text(encoding="utf-8")
-        definition, problems, _verdict = prove(text, str(file), max_states)
-        errors = [
-            problem
-            for problem in problems
-            if problem.severity == "error" and not (problem.property and allow_unsound)
-        ]
-        if definition is None or errors:
-            for problem in errors:
-                fault(str(problem))
-            if all(problem.property for problem in errors):
-                fault("nothing is published: mend this, or give --allow-unsound")
-            raise typer.Exit(FAILED)
-        sources.append((definition.id, definition.version, text))
+    """Prove definitions sound, and publish them; a version is immutable once published.
+
+    Nothing is sent where this machine finds something wrong with one of them. What is sent is
+    judged again by `tidemill verifier`, and published by its verdict alone.
+    """
+    states = max_states or STATES_MAX
+    sources = [_checked(file, states, allow_unsound=allow_unsound) for file in files]
     with client() as made:
-        for name, version, text in sources:
-            reply = made.publish(name, text).reply
-            if json:
-                as_json({"id": name, "version": version, "position": reply.position})
-            else:
-                say(f"{name} {version} is published")
+        for name, text in sources:
+            with _waiting(name) as waiting:
+                done = made.publish(
+                    name,
+                    text,
+                    allow_unsound=allow_unsound,
+                    max_states=max_states,
+                    timeout=timeout,
+                    waiting=waiting,
+                )
+            _tell(done, json=json)
+
+
+def _checked(file: Path, max_states: int, *, allow_unsound: bool) -> tuple[str, str]:
+    """Return id and source of a file that may be sent."""
+    text = file.read_text(encoding="utf-8")
+    definition, problems, _verdict = prove(text, str(file), max_states)
+    errors = [
+        problem
+        for problem in problems
+        if problem.severity == "error" and not (problem.property and allow_unsound)
+    ]
+    if definition is not None and not errors:
+        return definition.id, text
+    for problem in errors:
+        fault(str(problem))
+    if all(problem.property for problem in errors):
+        fault("nothing is published: mend this, or give --allow-unsound")
+    raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _waiting(name: str) -> Iterator[Callable[[float], None]]:
+    """Yield what is told how long a verdict is waited for; it says so once."""
+    told = False
+
+    def tell(seconds: float) -> None:
+        nonlocal told
+        if seconds > _PATIENCE_SECONDS and not told:
+            told = True
+            note(f"{name} is submitted; waiting for the verifier's verdict")
+
+    yield tell
+
+
+def _tell(done: Publication, *, json: bool) -> None:
+    if json:
+        as_json(
+            {
+                "id": done.id,
+                "version": done.version,
+                "position": done.reply.position,
+                "verdict": done.verdict,
+                "message": done.message,
+            }
+        )
+        return
+    if done.verdict in {"unsound", "unknown"}:
+        say(f"{done.id} {done.version} is published, and marked as {done.verdict}")
+        note(done.message)
+    else:
+        say(f"{done.id} {done.version} is published")
 
 
 @app.command("list")
 def listed(json: JsonOption = False) -> None:
-    """List every published version."""
-    found = [(r.definition_id, r.version, r.status) for r in _records()]
-    rows(("id", "version", "status"), found, json=json, empty="nothing is published yet")
+    """List every version that was submitted, and how it stands."""
+    found = [(r.definition_id, r.version, r.status, _marking(r)) for r in _records()]
+    columns = ("id", "version", "status", "verdict")
+    rows(columns, found, json=json, empty="nothing is published yet")
 
 
 @app.command()
@@ -100,14 +162,24 @@ def show(
     version: Annotated[str, typer.Option(help="Default: the newest.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Write a definition's source as it was published."""
+    """Write a definition's source as it was submitted, and on the error stream how it stands."""
     wanted = [r for r in _records() if r.definition_id == name and version in {"", r.version}]
     if not wanted:
         raise NotFoundError(f"no definition {name} {version}: see `tidemill definition list`")
     if json:
-        as_json(wanted[-1])
-    else:
-        say(wanted[-1].source)
+        record = msgspec.structs.asdict(wanted[-1])
+        as_json(record | {"violations": parse(record["violations"])})
+        return
+    say(wanted[-1].source)
+    note(f"{name} {wanted[-1].version} is {wanted[-1].status}: {_marking(wanted[-1])}")
+    if wanted[-1].message:
+        note(wanted[-1].message)
+
+
+def _marking(record: DefinitionRecord) -> str:
+    """Return the verdict on a version, or why there is none."""
+    none = "not verified" if record.status == "published" else "waiting"
+    return record.verdict or none
 
 
 def _records() -> list[DefinitionRecord]:

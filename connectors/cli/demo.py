@@ -133,7 +133,7 @@ def _tell(found: Verdict) -> None:
         f"\nWhere to look next, in {found.folder}:\n"
         "  mails/           each alert as it was received\n"
         "  requests.jsonl   each maintenance request\n"
-        "  logs/            what engine, bridge and worker said"
+        "  logs/            what engine, verifier, bridge and worker said"
     )
 
 

@@ -20,7 +20,7 @@ from connectors.client.errors import (
     NoAnswerError,
     NotReadyError,
 )
-from connectors.demo.plan import DemoError
+from connectors.demo.errors import DemoError
 from connectors.demo.sensor_file import SensorFileError
 from connectors.mqtt.broker import BrokerError
 from connectors.workers.errors import ActivityDefinitionError, NoActivitiesError
@@ -30,8 +30,9 @@ from projections.errors import (
     ProjectionError,
     ViewsNotReadyError,
 )
-from streams.app import ClusterError, EngineCrashedError, EngineLockedError
+from streams.errors import ClusterError, EngineCrashedError, EngineLockedError
 from streams.metrics import MetricsPortError
+from streams.verifier.prover import ProverError
 from topics.apply import TopicsRefusedError
 from topics.bootstrap import NoKafkaError
 from topics.embedded import KafkaStartError
@@ -69,6 +70,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (EngineCrashedError, FAILED),
     (EngineLockedError, FAILED),
     (MetricsPortError, FAILED),
+    (ProverError, FAILED),
     (DemoError, FAILED),
     (SensorFileError, USAGE),
     (ActivityDefinitionError, USAGE),

@@ -1,4 +1,4 @@
-"""The long-running commands: engine, worker, bridge, projector, and all of them together."""
+"""The long-running commands beside the engine: worker, bridge, and all of them together."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ from connectors.workers.declare import activities_in
 from connectors.workers.errors import NoActivitiesError
 from connectors.workers.settings import WorkerSettings
 from connectors.workers.worker import Worker
-from streams.app import run_engine
 from streams.collector import spare_the_collector
-from streams.loop import run
-from streams.settings import EngineSettings
 from topics.bootstrap import connected
 from topics.settings import KafkaSettings
 
@@ -34,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, engine, worker, bridge):
+    for command in (up, worker, bridge):
         app.command()(command)
 
 
@@ -44,28 +41,6 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def engine(
-    accept_loss: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--accept-loss",
-            metavar="P",
-            min=0,
-            help="Let partition P go on without input that was lost; repeat.",
-        ),
-    ] = None,
-) -> None:
-    """Run an engine: it owns partitions, applies commands and writes events.
-
-    Start as many as you like, each with a data directory of its own; partitions move by
-    themselves. Every setting is an environment variable TIDEMILL_…
-    """
-    made = EngineSettings()
-    more = {"accept_loss": [*made.accept_loss, *(accept_loss or [])]}
-    with connected(made.model_copy(update=more), note) as settings:
-        run(run_engine(settings))
 
 
 def worker(
@@ -110,7 +85,7 @@ def up(
         bool, typer.Option("--mqtt", help="Start an MQTT broker here, and bridge to it.")
     ] = False,
 ) -> None:
-    """Start everything on this machine: Kafka, topics, engine, views, bridge and workers.
+    """Start everything on this machine: Kafka, topics, engine, verifier, views and workers.
 
     The bridge goes to TIDEMILL_MQTT_URL, or to a broker of its own with --mqtt; with neither there
     is none. All data is kept in TIDEMILL_DATA_DIR; Ctrl-C stops everything cleanly.

@@ -51,6 +51,7 @@ def everything(
 def _commands(modules: Sequence[str], *, bridge: bool) -> Iterator[tuple[str, ...]]:
     """Yield a name and the words of each command."""
     yield "engine", "engine"
+    yield "verifier", "verifier"
     yield "projector", "project"
     if bridge:
         yield "bridge", "bridge"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 import structlog
@@ -25,15 +25,17 @@ from connectors.client.errors import (
     NotReadyError,
     TooManyInFlightError,
 )
-from connectors.client.lock_keeper import LockKeeper
-from connectors.client.locks import HeldLock, acquire, milliseconds, wanted
+from connectors.client.lock_commands import LockCommands
 from connectors.client.options import PLAIN as PLAIN  # noqa: PLC0414 - for the outside
 from connectors.client.options import Options as Options  # noqa: PLC0414 - for the outside
+from connectors.client.outcomes import Outcomes, Publication, Waiting, publication
 from connectors.client.replies import ReplyListener
+from connectors.client.sender import ANSWER_SECONDS
+from connectors.client.sender import Answer as Answer  # noqa: PLC0414 - for the outside
 from schemas import commands as c
 from schemas.codec import encode
 from schemas.envelope import Context, Envelope
-from schemas.ids import routing_key
+from schemas.ids import channel_id, routing_key
 from schemas.json_text import canonical
 from schemas.registry import public_type
 from schemas.replies import Reply
@@ -45,14 +47,8 @@ _NAMESPACE = uuid.UUID("5a0b5c3e-9f5b-4d7c-8b55-7469646d696c")
 _RESEND_SECONDS = 5.0
 _LAG_PER_SECOND = 5_000.0
 _RETRY_AFTER_MAX = 30.0
-
-
-class Answer(NamedTuple):
-    """What a command led to."""
-
-    id: str
-    """The aggregate's id: chosen here where the caller gave none."""
-    reply: Reply
+VERDICT_SECONDS = 30.0
+"""How long a verdict is waited for: more than a verifier takes for one definition."""
 
 
 class _Waiting(msgspec.Struct):
@@ -64,11 +60,12 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client:
+class Client(LockCommands):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:
         """Connect; `NotReadyError` where Kafka or its topics are not there."""
+        self._servers = settings.kafka_bootstrap_servers
         self._names = Names(settings.topic_prefix)
         self._window = window
         self._waiting: dict[str, _Waiting] = {}
@@ -144,7 +141,7 @@ class Client:
         body: msgspec.Struct,
         options: Options = PLAIN,
         *,
-        timeout: float = 30.0,
+        timeout: float = ANSWER_SECONDS,
     ) -> Answer:
         """Send a command and wait; raises `CommandRejectedError` or `NoAnswerError`."""
         future = self.send(aggregate_type, aggregate_id, body, options)
@@ -207,14 +204,17 @@ class Client:
 
     def _answered(self, command_id: str, reply: Reply) -> None:
         self._lag = reply.lag
-        partition, _, number = reply.position.partition(":")
-        if number:
-            place = int(partition)
-            self.positions[place] = max(self.positions.get(place, 0), int(number))
+        self._note(reply.position)
         with self._lock:
             waiting = self._waiting.pop(command_id, None)
         if waiting is not None:
             waiting.future.set_result(reply)
+
+    def _note(self, position: str) -> None:
+        partition, _, number = position.partition(":")
+        if number:
+            place = int(partition)
+            self.positions[place] = max(self.positions.get(place, 0), int(number))
 
     def _run(self) -> None:
         """Serve delivery reports, and send again what was not answered."""
@@ -233,11 +233,41 @@ class Client:
 
     # The commands, by name.
 
-    def publish(self, definition_id: str, source: str, options: Options = PLAIN) -> Answer:
-        """Publish a definition; later commands of this client wait for it where they need it."""
-        answer = self.call("definition", definition_id, c.PublishDefinition(source), options)
-        self.definitions_seen = answer.reply.position
-        return answer
+    def publish(
+        self,
+        definition_id: str,
+        source: str,
+        options: Options = PLAIN,
+        *,
+        allow_unsound: bool = False,
+        max_states: int = 0,
+        timeout: float = VERDICT_SECONDS,
+        waiting: Waiting = lambda _seconds: None,
+    ) -> Publication:
+        """Publish a definition; later commands of this client wait for it where they need it.
+
+        Args:
+            definition_id: The one that the source is of.
+            source: YAML or JSON.
+            options: What the command carries.
+            allow_unsound: Publish it whatever the verdict says, and mark it with it.
+            max_states: How far its proof may go; 0: as far as the verifier goes.
+            timeout: Seconds to wait for the verdict, once it is submitted.
+            waiting: Called now and then with the seconds waited for the verdict.
+
+        Raises:
+            DefinitionRefusedError: it is not sound, or not known to be.
+            CommandRejectedError: it is not well formed, or the version is taken.
+            NoAnswerError: no engine, or no verifier, has answered; it may still be published.
+        """
+        body = c.PublishDefinition(source, allow_unsound, max_states)
+        with Outcomes(self._servers, self._names, options.tenant, definition_id) as outcomes:
+            patience = max(timeout, ANSWER_SECONDS)
+            reply = self.call("definition", definition_id, body, options, timeout=patience).reply
+            made = publication(definition_id, reply, outcomes, timeout, waiting)
+        self.definitions_seen = made.reply.position
+        self._note(made.reply.position)
+        return made
 
     def run(
         self,
@@ -298,57 +328,34 @@ class Client:
         """Retry an incident, or all open ones."""
         return self.call("instance", instance_id, c.RetryIncident(incident), options)
 
-    # Locks. Times are seconds; an owner is made up where none is given.
-
-    def acquire_lock(
+    def publish_message(
         self,
         name: str,
-        ttl: float,
-        owner: str = "",
-        *,
-        wait: float = 0.0,
-        retry_count: int = 0,
-        retry_delay: float = 0.2,
+        key: str = "",
+        payload: object = None,
+        ttl: float = 3_600.0,
+        message_id: str = "",
         options: Options = PLAIN,
-    ) -> HeldLock:
-        """Acquire a lock: in the queue for `wait`, then again `retry_count` times.
-
-        Raises:
-            CommandRejectedError: code `LockAcquisition`: another owner has it.
-            NoAnswerError: no engine answered; the request is withdrawn.
-        """
-        retries = retry_count, retry_delay
-        return acquire(self, wanted(name, ttl, owner, wait, retries, options))
-
-    def hold_lock(
-        self,
-        name: str,
-        ttl: float = 30.0,
-        owner: str = "",
-        *,
-        wait: float = 0.0,
-        retry_count: int = 0,
-        retry_delay: float = 0.2,
-        options: Options = PLAIN,
-    ) -> LockKeeper:
-        """Return a lock for an `async with` block: kept as long as the block, then released."""
-        retries = retry_count, retry_delay
-        return LockKeeper(self, wanted(name, ttl, owner, wait, retries, options))
-
-    def extend_lock(
-        self, name: str, owner: str, token: int, ttl: float, options: Options = PLAIN
     ) -> Answer:
-        """Keep a lock for `ttl` from now; refused as `LockExtension` where it is lost."""
-        return self.call("lock", name, c.ExtendLock(owner, token, milliseconds(ttl)), options)
+        """Publish a message for the one subscription that waits for its name and key.
 
-    def release_lock(self, name: str, owner: str, token: int = 0, options: Options = PLAIN) -> bool:
-        """Give a lock back; False where it is not this owner's."""
-        answer = self.call("lock", name, c.ReleaseLock(owner, token), options)
-        return answer.reply.result == b"true"
+        It waits `ttl` seconds for one. Publishing the same `message_id` again has no effect;
+        without one, repeat a call with the same command id or idempotency key. The answer's id
+        is the channel's.
+        """
+        body = c.PublishMessage(name, key, message_id, canonical(payload), round(ttl * 1000))
+        return self.call("channel", channel_id("message", name, key), body, options)
 
-    def force_release_lock(self, name: str, reason: str = "", options: Options = PLAIN) -> Answer:
-        """Take a lock from its holder, whoever it is."""
-        return self.call("lock", name, c.ForceReleaseLock(reason), options)
+    def broadcast_signal(
+        self, name: str, payload: object = None, signal_id: str = "", options: Options = PLAIN
+    ) -> Answer:
+        """Give a signal to everything that waits for its name now."""
+        body = c.BroadcastSignal(name, signal_id, canonical(payload))
+        return self.call("channel", channel_id("signal", name), body, options)
+
+    def retry_channel(self, channel: str, incident: int = 0, options: Options = PLAIN) -> Answer:
+        """Retry an incident of a channel, or all open ones; `channel_id` gives its id."""
+        return self.call("channel", channel, c.RetryIncident(incident), options)
 
 
 def _object(value: object) -> bytes:

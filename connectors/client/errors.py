@@ -20,6 +20,15 @@ class CommandRejectedError(ClientError):
         self.message = reply.message
 
 
+class DefinitionRefusedError(CommandRejectedError):
+    """A definition was submitted, and refused for what the verifier found."""
+
+    def __init__(self, reply: Reply, violations: bytes) -> None:
+        """Take a reply with code and message, and what does not hold, as JSON."""
+        super().__init__(reply)
+        self.violations = violations
+
+
 class TooManyInFlightError(ClientError):
     """The window of unanswered commands is full; try again after `retry_after` seconds."""
 

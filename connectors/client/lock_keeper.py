@@ -7,7 +7,7 @@ import contextlib
 import time
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -19,25 +19,22 @@ from connectors.client.errors import (
     TooManyInFlightError,
 )
 from connectors.client.locks import (
-    ANSWER_SECONDS,
     NO_ANSWER,
     HeldLock,
     Wanted,
     milliseconds,
     plain,
 )
+from connectors.client.sender import ANSWER_SECONDS, Sender
 from schemas.commands import ExtendLock, ReleaseLock
 from schemas.replies import Reply
-
-if TYPE_CHECKING:
-    from connectors.client.client import Client
 
 log = structlog.get_logger(__name__)
 _RELEASE_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.05
 
 
-async def acquire_async(client: Client, lock: Wanted) -> HeldLock:
+async def acquire_async(client: Sender, lock: Wanted) -> HeldLock:
     """Acquire a lock without blocking the loop; a cancelled task leaves the queue."""
     attempt = 0
     try:
@@ -76,7 +73,7 @@ class LockKeeper:
     extension while the lock lasted by this process's own clock. `LockLostError` is then raised.
     """
 
-    def __init__(self, client: Client, lock: Wanted) -> None:
+    def __init__(self, client: Sender, lock: Wanted) -> None:
         """Take what to hold; nothing is asked for yet."""
         self._client = client
         self._wanted = lock

@@ -11,7 +11,7 @@ import contextlib
 import time
 import uuid
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,14 +22,11 @@ from connectors.client.errors import (
     NoAnswerError,
 )
 from connectors.client.options import PLAIN, Options
+from connectors.client.sender import ANSWER_SECONDS, Sender
 from schemas.commands import AcquireLock, ReleaseLock
 from schemas.json_text import parse_object
 from schemas.replies import Reply
 
-if TYPE_CHECKING:
-    from connectors.client.client import Client
-
-ANSWER_SECONDS: Final = 30.0
 NO_ANSWER: Final = (
     "no answer to AcquireLock: is an engine running (`tidemill engine` or `tidemill up`)? The "
     "request was withdrawn"
@@ -62,7 +59,7 @@ class Wanted(msgspec.Struct, frozen=True):
     """Between two attempts."""
     options: Options = PLAIN
 
-    def send(self, client: Client, attempt: int) -> Future[Reply]:
+    def send(self, client: Sender, attempt: int) -> Future[Reply]:
         """Ask; only the first attempt may have a command id of the caller's."""
         options = self.options
         if attempt:
@@ -70,7 +67,7 @@ class Wanted(msgspec.Struct, frozen=True):
         body = AcquireLock(self.owner, milliseconds(self.ttl), milliseconds(self.wait))
         return client.send("lock", self.name, body, options)
 
-    def withdraw(self, client: Client) -> None:
+    def withdraw(self, client: Sender) -> None:
         """Leave the queue, or give back what was granted meanwhile; nobody waits for it."""
         with contextlib.suppress(ClientError):
             client.send("lock", self.name, ReleaseLock(self.owner), plain(self.options))
@@ -111,7 +108,7 @@ def wanted(
     return Wanted(name, ttl, owner or uuid.uuid4().hex, wait, *retries, options)
 
 
-def acquire(client: Client, lock: Wanted) -> HeldLock:
+def acquire(client: Sender, lock: Wanted) -> HeldLock:
     """Acquire a lock, waiting on this thread."""
     attempt = 0
     while True:

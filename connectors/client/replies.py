@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 import uuid
 from collections.abc import Callable
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
-from connectors.client.errors import NotReadyError
+from connectors.client.places import end, partitions
 from schemas.codec import DecodeError, decode
 from schemas.replies import Reply
 from topics.names import Names
 from topics.reading import read
 
-_PASSING = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-    }
-)
 log = structlog.get_logger(__name__)
-_TIMEOUT = 15.0
 
 
 class ReplyListener:
@@ -55,34 +46,11 @@ class ReplyListener:
         self._thread.start()
 
     def _at_the_end(self, topic: str) -> TopicPartition:
-        try:
-            found = self._consumer.list_topics(topic, timeout=_TIMEOUT).topics[topic]
-            if found.error is not None or not found.partitions:
-                raise NotReadyError(f"topic {topic} is missing: run `tidemill topics apply`")
-            partition = random.choice(sorted(found.partitions))  # noqa: S311 - spreads load
-            place = TopicPartition(topic, partition)
-            end = self._end_of(place)
-        except KafkaException as error:
-            raise NotReadyError(
-                f"Kafka does not answer ({error.args[0].str()}): is it up, and is "
-                "KAFKA_BOOTSTRAP_SERVERS right?"
-            ) from error
-        place = TopicPartition(topic, partition, end)
+        count = partitions(self._consumer, topic)
+        place = TopicPartition(topic, random.randrange(count))  # noqa: S311 - spreads load
+        place = TopicPartition(topic, place.partition, end(self._consumer, place))
         self._consumer.assign([place])
         return place
-
-    def _end_of(self, place: TopicPartition) -> int:
-        """Return the end of a partition; one that was just created may not lead yet."""
-        deadline = time.monotonic() + _TIMEOUT
-        while True:
-            try:
-                _, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT)
-            except KafkaException as error:
-                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return int(end)
 
     def close(self) -> None:
         """Stop listening."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from connectors.demo.errors import DemoError
 from connectors.demo.sensor_file import (
     Alert,
     Slice,
@@ -18,10 +19,6 @@ from streams.forms import read_definition
 
 DEFINITION: Final = "temperature_monitoring"
 INTERVAL: Final = "monitoringInterval"
-
-
-class DemoError(RuntimeError):
-    """The demonstration cannot go on; the message says why and where to look."""
 
 
 class Wishes(NamedTuple):

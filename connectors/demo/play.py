@@ -11,14 +11,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import Final, NamedTuple
 
 from connectors.children import Children
 from connectors.client.client import Client
+from connectors.client.errors import ClientError
 from connectors.demo.ears import Ears
+from connectors.demo.errors import DemoError
 from connectors.demo.fleet import Fleet
 from connectors.demo.mail_server import MailServer
-from connectors.demo.plan import DEFINITION, INTERVAL, Counts, DemoError, Plan, Progress
+from connectors.demo.plan import DEFINITION, INTERVAL, Counts, Plan, Progress
 from connectors.demo.request_server import RequestServer
 from connectors.demo.sensor_file import Slice
 from connectors.demo.verdict import Outcome, Verdict, verdict
@@ -126,6 +129,7 @@ class _Run:
         environment = _environment(settings, broker, mails, requests)
         children = stack.enter_context(Children(environment, folder / "logs"))
         children.start("engine", "engine")
+        children.start("verifier", "verifier")
         children.start("bridge", "bridge")
         children.start("projector", "project")
         children.start("worker", "worker", "connectors.activities", "--concurrency", "256")
@@ -140,9 +144,7 @@ class _Run:
         """Publish the workflow, and start an instance for each device."""
         client, slices = parts.client, self._plan.slices
         self._progress.say(f"publishing {DEFINITION}")
-        body = c.PublishDefinition(self._plan.source)
-        [reply] = await self._answers(parts, [client.send("definition", DEFINITION, body)])
-        client.definitions_seen = reply.position
+        await self._publish(parts)
         # A reading that comes before the bridge has subscribed would reach nobody.
         wanted = {part.device_id for part in slices}
         while not wanted <= parts.ears.online:
@@ -153,6 +155,18 @@ class _Run:
             commands = ((part.device_id, self._command(part)) for part in some)
             sent = [client.send("instance", name, command) for name, command in commands]
             await self._answers(parts, sent)
+
+    async def _publish(self, parts: _Parts) -> None:
+        """Publish the workflow; `DemoError` where it is refused or nobody answers."""
+        source, patience = self._plan.source, _SILENCE_SECONDS
+        publish = partial(parts.client.publish, DEFINITION, source, timeout=patience)
+        publishing = asyncio.create_task(asyncio.to_thread(publish))
+        while not publishing.done():
+            await self._look(parts)
+        try:
+            await publishing
+        except ClientError as error:
+            raise DemoError(f"{DEFINITION} is not published: {error}") from error
 
     def _command(self, part: Slice) -> c.RunInstance:
         variables = {

@@ -118,10 +118,17 @@ def environment(settings: BridgeSettings) -> dict[str, str]:
     )
 
 
-async def until(condition: Callable[[], object], seconds: float = 90.0) -> None:
-    """Wait until a condition holds; `TimeoutError` where it never does."""
+async def until(
+    condition: Callable[[], object], seconds: float = 90.0, *, aside: bool = False
+) -> None:
+    """Wait until a condition holds; `TimeoutError` where it never does.
+
+    One that asks a server is looked at `aside`, in a thread: a bridge in this process has the loop.
+    """
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - a test may look until it sees
+        while not (  # noqa: ASYNC110 - a test may look until it sees
+            await asyncio.to_thread(condition) if aside else condition()
+        ):
             await asyncio.sleep(0.02)
 
 

@@ -28,6 +28,16 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """Characters of an error's message; what is longer is cut."""
     reason: int = 1_000
     """Characters of a reason: it goes to every worker and child that is told."""
+    messages: int = 1_000
+    """Messages that a channel holds, buffered or offered."""
+    subscriptions: int = 5_000
+    """Open subscriptions of a channel."""
+    message_ids: int = 1_000
+    """Ids of messages that a channel remembers, so that a repeated one has no effect."""
+    message_window: int = 86_400_000
+    """For how long it remembers them, in milliseconds."""
+    fan_out: int = 500
+    """Subscriptions that one command offers a signal to; `ContinueBroadcast` does the rest."""
 
 
 class Definitions(Protocol):
@@ -85,6 +95,8 @@ class SendCommand(msgspec.Struct, frozen=True, gc=False):
     aggregate_id: str
     incarnation: str
     body: msgspec.Struct
+    hop: bool = False
+    """True: by way of the topic even to this partition, so that other work has its turn."""
 
 
 class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +107,11 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     status: str
     source: str
     message: str = ""
+    verdict: str = ""
+    violations: bytes = b"[]"
+    code: str = ""
+    allow_unsound: bool = False
+    max_states: int = 0
 
 
 class AnswerCommand(msgspec.Struct, frozen=True, gc=False):

@@ -2,44 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from streams.domain.net.model import (
     Activity,
+    Boundary,
     Call,
+    Catch,
+    Channelled,
     Definition,
     End,
+    ErrorTrigger,
+    EventGateway,
     ExclusiveGateway,
     Expression,
+    Failure,
     Flow,
+    InclusiveGateway,
+    MessageTrigger,
     Node,
     NodeKind,
     ParallelGateway,
+    PartialJoin,
     Retry,
+    Scope,
+    SignalTrigger,
     Start,
+    Throw,
     Timer,
+    TimerTrigger,
+    Trigger,
 )
 from streams.forms.shape import (
     ActivityShape,
+    BoundaryShape,
     CallShape,
+    CatchShape,
+    ChannelShape,
     DefinitionShape,
     EndShape,
+    EventGatewayShape,
     ExclusiveShape,
     FlowShape,
+    InclusiveShape,
+    JoinShape,
     NodeShape,
     ParallelShape,
     RetryShape,
+    ScopeShape,
     StartShape,
+    ThrowShape,
     TimerShape,
+    VariableShape,
     parse_version,
 )
 
-_PLAIN: dict[type[NodeShape], type[Start | End | ExclusiveGateway | ParallelGateway]] = {
+_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_PLAIN: dict[type[NodeShape], type[_Plain]] = {
     StartShape: Start,
-    EndShape: End,
+    EventGatewayShape: EventGateway,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
+    InclusiveShape: InclusiveGateway,
 }
+
+
+ANY_ERROR: Final = "*"
+"""What an author writes for every error code."""
 
 
 def build(shape: DefinitionShape) -> Definition:
@@ -51,15 +80,20 @@ def build(shape: DefinitionShape) -> Definition:
         _flows(shape.flows),
         shape.name,
         shape.metadata,
-        {name: variable.type for name, variable in shape.variables.items()},
-        {
-            name: variable.default
-            for name, variable in shape.variables.items()
-            if variable.default is not None
-        },
+        *_variables(shape.variables),
         _expressions(shape.result),
         _retry(shape.retry),
     )
+
+
+def _variables(shapes: dict[str, VariableShape]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the types of variables, and the defaults of those that have one."""
+    types: dict[str, str] = {name: shape.type for name, shape in shapes.items()}
+    return types, {name: s.default for name, s in shapes.items() if s.default is not None}
+
+
+def _optional(value: Any) -> Expression | None:
+    return None if value is None else Expression(value)
 
 
 def _expressions(values: dict[str, Any]) -> dict[str, Expression]:
@@ -73,7 +107,7 @@ def _retry(shape: RetryShape) -> Retry:
 
 
 def _node(name: str, shape: NodeShape) -> Node:
-    return Node(name, _kind(shape), shape.name, shape.metadata)
+    return Node(name, _kind(shape), shape.name, shape.metadata, shape.scope)
 
 
 def _kind(shape: NodeShape) -> NodeKind:
@@ -94,10 +128,29 @@ def _kind(shape: NodeShape) -> NodeKind:
             shape.heartbeat,
             retry,
         )
+    if isinstance(shape, JoinShape):
+        return PartialJoin(shape.count)
     if isinstance(shape, TimerShape):
-        duration = None if shape.duration is None else Expression(shape.duration)
-        date = None if shape.date is None else Expression(shape.date)
+        duration, date = _optional(shape.duration), _optional(shape.date)
         return Timer(duration, date, _expressions(shape.output))
+    if isinstance(shape, EndShape):
+        thrown = shape.error
+        error = Failure(thrown.code, Expression(thrown.message)) if thrown else None
+        return End(error, shape.terminate)
+    return _compound(shape)
+
+
+def _compound(shape: NodeShape) -> NodeKind:
+    """Return kinds that other nodes belong to, or that belong to other nodes."""
+    if isinstance(shape, ScopeShape):
+        types, defaults = _variables(shape.variables)
+        return Scope(types, defaults, _expressions(shape.input), _expressions(shape.output))
+    if isinstance(shape, BoundaryShape):
+        return Boundary(shape.host, _trigger(shape), shape.interrupting, _expressions(shape.output))
+    if isinstance(shape, CatchShape):
+        return Catch(_channelled(shape), shape.result_path, _expressions(shape.output))
+    if isinstance(shape, ThrowShape):
+        return Throw(_channelled(shape), Expression(shape.payload), shape.ttl)
     assert isinstance(shape, CallShape)
     return Call(
         shape.definition,
@@ -107,6 +160,21 @@ def _kind(shape: NodeShape) -> NodeKind:
         _expressions(shape.output),
         shape.placement == "spread",
     )
+
+
+def _trigger(shape: BoundaryShape) -> Trigger:
+    if shape.error is not None:
+        return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
+    if shape.message is not None or shape.signal is not None:
+        return _channelled(shape)
+    return TimerTrigger(_optional(shape.duration), _optional(shape.date))
+
+
+def _channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+    if shape.message is not None:
+        return MessageTrigger(shape.message, Expression(shape.key))
+    assert shape.signal is not None
+    return SignalTrigger(shape.signal)
 
 
 def _flows(shapes: list[FlowShape]) -> dict[str, Flow]:

@@ -11,7 +11,8 @@ from schemas.commands import PublishDefinition
 from streams.domain.expressions.cel import CompileError
 from streams.domain.net.graph import Graph
 from streams.domain.net.model import Definition
-from streams.domain.net.validate import PROBLEMS_MAX, StructureProblem, structure_problems
+from streams.domain.net.problem import PROBLEMS_MAX, StructureProblem
+from streams.domain.net.validate import structure_problems
 from streams.forms.build import build
 from streams.forms.problem import Path, Problem
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, RetryShape, VariableShape

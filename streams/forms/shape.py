@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from streams.domain.expressions.moments import duration_ms
 from streams.domain.net.model import Version
@@ -34,6 +41,7 @@ class NodeShape(Shape):
 
     name: str = ""
     metadata: dict[str, Any] = Field(default_factory=dict)
+    scope: str = ""
 
 
 class StartShape(NodeShape):
@@ -42,10 +50,24 @@ class StartShape(NodeShape):
     type: Literal["start"]
 
 
+class FailureShape(Shape):
+    """`error:` of an end."""
+
+    code: str = Field(min_length=1, max_length=128)
+    message: str = ""
+
+
 class EndShape(NodeShape):
     """`type: end`."""
 
     type: Literal["end"]
+    error: FailureShape | None = None
+    terminate: bool = False
+
+    @field_validator("error", mode="before")
+    @classmethod
+    def _code(cls, given: Any) -> Any:
+        return {"code": given} if isinstance(given, str) else given
 
 
 class ExclusiveShape(NodeShape):
@@ -58,6 +80,19 @@ class ParallelShape(NodeShape):
     """`type: parallel`."""
 
     type: Literal["parallel"]
+
+
+class InclusiveShape(NodeShape):
+    """`type: inclusive`."""
+
+    type: Literal["inclusive"]
+
+
+class JoinShape(NodeShape):
+    """`type: join`."""
+
+    type: Literal["join"]
+    count: int = Field(ge=1)
 
 
 class ActivityShape(NodeShape):
@@ -97,8 +132,99 @@ class CallShape(NodeShape):
     placement: Literal["together", "spread"] = "together"
 
 
+class VariableShape(Shape):
+    """One of `variables:`."""
+
+    type: Literal["number", "integer", "string", "boolean", "list", "map", "any"] = "any"
+    default: Any = None
+
+
+class ScopeShape(NodeShape):
+    """`type: scope`; its nodes and flows are unfolded into the definition's."""
+
+    type: Literal["scope"]
+    variables: dict[str, VariableShape] = Field(default_factory=dict)
+    input: dict[str, Any] = Field(default_factory=dict)
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class EventGatewayShape(NodeShape):
+    """`type: event_gateway`."""
+
+    type: Literal["event_gateway"]
+
+
+class ChannelShape(NodeShape):
+    """What catches or throws: one of `message` and `signal` is its name."""
+
+    message: str | None = Field(default=None, min_length=1)
+    signal: str | None = Field(default=None, min_length=1)
+    key: Any = ""
+
+    @model_validator(mode="after")
+    def _one_name(self) -> ChannelShape:
+        if (self.message is None) == (self.signal is None):
+            raise ValueError("one of message and signal is needed")
+        if self.signal is not None and self.key != "":
+            raise ValueError("a signal goes to all: it has no key")
+        return self
+
+
+class CatchShape(ChannelShape):
+    """`type: catch`."""
+
+    type: Literal["catch"]
+    result_path: str = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+
+
+class ThrowShape(ChannelShape):
+    """`type: throw`."""
+
+    type: Literal["throw"]
+    payload: Any = None
+    ttl: Duration = 3_600_000
+
+
+class BoundaryShape(NodeShape):
+    """`type: boundary`: `duration`, `date`, `error`, `message` or `signal` says when."""
+
+    type: Literal["boundary"]
+    host: str = Field(min_length=1)
+    interrupting: bool = True
+    duration: Any = None
+    date: Any = None
+    error: str | None = None
+    message: str | None = Field(default=None, min_length=1)
+    signal: str | None = Field(default=None, min_length=1)
+    key: Any = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> BoundaryShape:
+        triggers = (self.duration, self.date, self.error, self.message, self.signal)
+        if sum(one is not None for one in triggers) != 1:
+            raise ValueError("a boundary event has one of duration, date, error, message, signal")
+        if self.error is not None and not self.interrupting:
+            raise ValueError("an error always interrupts: leave out `interrupting`")
+        return self
+
+
 AnyNode = Annotated[
-    StartShape | EndShape | ExclusiveShape | ParallelShape | ActivityShape | TimerShape | CallShape,
+    StartShape
+    | EndShape
+    | ExclusiveShape
+    | ParallelShape
+    | InclusiveShape
+    | JoinShape
+    | ActivityShape
+    | TimerShape
+    | CallShape
+    | ScopeShape
+    | EventGatewayShape
+    | BoundaryShape
+    | CatchShape
+    | ThrowShape,
     Field(discriminator="type"),
 ]
 KINDS: dict[str, type[BaseModel]] = {
@@ -106,9 +232,16 @@ KINDS: dict[str, type[BaseModel]] = {
     "end": EndShape,
     "exclusive": ExclusiveShape,
     "parallel": ParallelShape,
+    "inclusive": InclusiveShape,
+    "join": JoinShape,
     "activity": ActivityShape,
     "timer": TimerShape,
     "call": CallShape,
+    "scope": ScopeShape,
+    "event_gateway": EventGatewayShape,
+    "boundary": BoundaryShape,
+    "catch": CatchShape,
+    "throw": ThrowShape,
 }
 
 
@@ -121,13 +254,6 @@ class FlowShape(Shape):
     condition: str = ""
     weight: int = Field(default=1, ge=0, le=2**32 - 1)
     default: bool = False
-
-
-class VariableShape(Shape):
-    """One of `variables:`."""
-
-    type: Literal["number", "integer", "string", "boolean", "list", "map", "any"] = "any"
-    default: Any = None
 
 
 class DefinitionShape(Shape):

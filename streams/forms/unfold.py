@@ -1,13 +1,14 @@
 """Short and foreign spellings, unfolded into the one shape that is checked.
 
-`next:` on a node becomes flows; a list of nodes becomes a map; `Gateway`, `Event` and
+`next:` on a node becomes flows; a list of nodes becomes a map, the nodes of a scope the
+definition's, each with the scope's name; `Gateway`, `Event` and
 `Activity` with their sub-types, `transitions` with `source_id`, and activity parameters
 beside the type (all as in hand-written definitions of other tools) become ours.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from streams.forms.problem import Path
 from streams.forms.shape import ActivityShape
@@ -23,6 +24,16 @@ _FLOW_KEYS = {
 }
 
 
+SCOPES_DEEP_MAX: Final = 20
+
+
+class Place(NamedTuple):
+    """Where nodes stand in the source, and whose they are."""
+
+    path: Path
+    scope: str = ""
+
+
 class Unfolded:
     """The unfolded data, and where its parts stand in the source."""
 
@@ -31,19 +42,18 @@ class Unfolded:
         self._source = source
         self.origin: dict[Path, Path] = {}
         """Path in the source by the start of a path in the unfolded data."""
+        self._flow_count = 0
         data = source.data
         self.data: dict[str, Any] = dict(data) if isinstance(data, dict) else {}
         if not isinstance(data, dict):
             source.problems.append(source.problem((), "a definition is a map with id, version…"))
             return
-        flows = self._flows()
-        self.data["nodes"] = self._nodes(flows)
+        flows = self._flows(self.data, ())
+        nodes: dict[str, Any] = {}
+        self._nodes(self.data.get("nodes"), nodes, flows, Place(("nodes",)))
+        self.data["nodes"] = nodes
         self.data["flows"] = flows
-        if isinstance(data.get("variables"), dict):
-            self.data["variables"] = {
-                name: {"type": value} if isinstance(value, str) else value
-                for name, value in data["variables"].items()
-            }
+        _type_variables(self.data)
         for holder in [self.data, *self.data["nodes"].values()]:
             if isinstance(holder, dict) and "retry" in holder:
                 holder["retry"] = _retry(holder["retry"])
@@ -56,36 +66,35 @@ class Unfolded:
                 return (*start, *path[length:])
         return path
 
-    def _flows(self) -> list[Any]:
-        key = "transitions" if "transitions" in self.data else "flows"
-        given = self.data.pop(key, None) or []
+    def _flows(self, data: dict[str, Any], within: Path) -> list[Any]:
+        key = "transitions" if "transitions" in data else "flows"
+        given = data.pop(key, None) or []
         if not isinstance(given, list):
-            self._problem((key,), "a list of flows is expected")
+            self._problem((*within, key), "a list of flows is expected")
             return []
         flows: list[Any] = []
         for number, item in enumerate(given):
-            self.origin[("flows", len(flows))] = (key, number)
+            self.origin[("flows", self._flow_count)] = (*within, key, number)
+            self._flow_count += 1
             flows.append(_flow(item))
         return flows
 
-    def _nodes(self, flows: list[Any]) -> dict[str, Any]:
-        given = self.data.get("nodes")
+    def _nodes(self, given: Any, nodes: dict[str, Any], flows: list[Any], place: Place) -> None:
         entries: list[tuple[Path, Any, Any]] = []
         if isinstance(given, dict):
-            entries = [(("nodes", name), name, body) for name, body in given.items()]
+            entries = [((*place.path, name), name, body) for name, body in given.items()]
         elif isinstance(given, list):
             entries = [
-                (("nodes", n), body.get("id") if isinstance(body, dict) else None, body)
+                ((*place.path, n), body.get("id") if isinstance(body, dict) else None, body)
                 for n, body in enumerate(given)
             ]
-        nodes: dict[str, Any] = {}
         for path, name, body in entries:
-            self._node(nodes, flows, path, name, body)
-        return nodes
+            self._node(nodes, flows, place._replace(path=path), name, body)
 
     def _node(
-        self, nodes: dict[str, Any], flows: list[Any], path: Path, name: Any, body: Any
+        self, nodes: dict[str, Any], flows: list[Any], place: Place, name: Any, body: Any
     ) -> None:
+        path = place.path
         if not isinstance(name, str):
             self._problem(path, "a node needs an id")
             return
@@ -99,15 +108,41 @@ class Unfolded:
             self._problem(path, "a node is a map with a type")
             return
         unfolded = _node(body)
+        if place.scope:
+            unfolded.setdefault("scope", place.scope)
         for number, item in enumerate(_listed(unfolded.pop("next", []))):
-            self.origin[("flows", len(flows))] = (*path, "next", number)
+            self.origin[("flows", self._flow_count)] = (*path, "next", number)
+            self._flow_count += 1
             target = {"target": item} if isinstance(item, str) else item
             rest = _flow(target)
             flows.append({"source": name, **rest} if isinstance(rest, dict) else rest)
         nodes[name] = unfolded
+        if unfolded["type"] == "scope":
+            self._scope(nodes, flows, path, name, unfolded)
+
+    def _scope(
+        self, nodes: dict[str, Any], flows: list[Any], path: Path, name: str, body: dict[str, Any]
+    ) -> None:
+        """Take a scope's nodes and flows out of it: they name it as theirs."""
+        _type_variables(body)
+        if path.count("nodes") > SCOPES_DEEP_MAX:
+            self._problem(path, f"scopes lie at most {SCOPES_DEEP_MAX} deep in each other")
+            return
+        flows.extend(self._flows(body, path))
+        self._nodes(body.pop("nodes", None), nodes, flows, Place((*path, "nodes"), name))
 
     def _problem(self, path: Path, message: str) -> None:
         self._source.problems.append(self._source.problem(path, message))
+
+
+def _type_variables(holder: dict[str, Any]) -> None:
+    """Let `variables: {n: integer}` stand for `variables: {n: {type: integer}}`."""
+    given = holder.get("variables")
+    if isinstance(given, dict):
+        holder["variables"] = {
+            name: {"type": value} if isinstance(value, str) else value
+            for name, value in given.items()
+        }
 
 
 def _listed(value: Any) -> list[Any]:
@@ -146,6 +181,8 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
     if kind is None and "activity_type" in node:
         lowered = "activity"
     node["type"] = lowered
+    if lowered == "boundary" and "on" in node:
+        node.setdefault("host", node.pop("on"))
     return _activity(node) if kind == "Activity" else node
 
 

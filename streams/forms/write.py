@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import yaml
 
 from streams.domain.net.model import (
     Activity,
+    Boundary,
     Call,
+    Catch,
     Definition,
+    End,
+    ErrorTrigger,
+    EventGateway,
     ExclusiveGateway,
+    Expression,
     Flow,
+    InclusiveGateway,
+    MessageTrigger,
     Node,
     ParallelGateway,
+    PartialJoin,
     Retry,
+    Scope,
+    SignalTrigger,
     Start,
+    Throw,
     Timer,
+    TimerTrigger,
+    Trigger,
 )
+from streams.forms.build import ANY_ERROR
+
+_NAMES: Final = {
+    Start: "start",
+    EventGateway: "event_gateway",
+    ExclusiveGateway: "exclusive",
+    ParallelGateway: "parallel",
+    InclusiveGateway: "inclusive",
+}
+"""Types of the kinds that have nothing else to say."""
 
 
 def write_definition(definition: Definition) -> str:
@@ -33,10 +57,7 @@ def definition_json(definition: Definition) -> bytes:
 
 def plain_definition(definition: Definition) -> dict[str, Any]:
     """Return the definition's source as plain data."""
-    variables = {
-        name: {"type": kind, **_given(default=definition.defaults.get(name))}
-        for name, kind in definition.variables.items()
-    }
+    variables = _variables(definition.variables, definition.defaults)
     return {
         "id": definition.id,
         "version": str(definition.version),
@@ -45,9 +66,9 @@ def plain_definition(definition: Definition) -> dict[str, Any]:
             metadata=definition.metadata,
             variables=variables,
             retry=_retry(definition.retry) if definition.retry != Retry() else None,
-            result={name: value.source for name, value in definition.result.items()},
+            result=_sources(definition.result),
         ),
-        "nodes": {node.id: _node(node) for node in definition.nodes.values()},
+        "nodes": _nodes(definition, ""),
         "flows": [_flow(flow) for flow in definition.flows.values()],
     }
 
@@ -85,8 +106,33 @@ def _flow(flow: Flow) -> dict[str, Any]:
     }
 
 
-def _node(node: Node) -> dict[str, Any]:
-    return {**_kind(node.kind), **_given(name=node.name, metadata=node.metadata)}
+def _variables(types: dict[str, str], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {"type": kind, **_given(default=defaults.get(name))} for name, kind in types.items()
+    }
+
+
+def _sources(mapping: dict[str, Expression]) -> dict[str, Any]:
+    return {name: value.source for name, value in mapping.items()}
+
+
+def _source(value: Expression | None) -> Any:
+    return None if value is None else value.source
+
+
+def _nodes(definition: Definition, scope: str) -> dict[str, Any]:
+    return {
+        node.id: _node(definition, node)
+        for node in definition.nodes.values()
+        if node.scope == scope
+    }
+
+
+def _node(definition: Definition, node: Node) -> dict[str, Any]:
+    plain = {**_kind(node.kind), **_given(name=node.name, metadata=node.metadata)}
+    if isinstance(node.kind, Scope):
+        plain["nodes"] = _nodes(definition, node.id)
+    return plain
 
 
 def _kind(kind: Any) -> dict[str, Any]:
@@ -99,7 +145,7 @@ def _kind(kind: Any) -> dict[str, Any]:
             **_given(
                 reads=kind.reads,
                 result_path=kind.result_path,
-                output={path: value.source for path, value in kind.output.items()},
+                output=_sources(kind.output),
                 schedule_to_start=_seconds(kind.schedule_to_start_ms),
                 start_to_close=_seconds(kind.start_to_close_ms),
                 heartbeat=_seconds(kind.heartbeat_ms),
@@ -107,23 +153,61 @@ def _kind(kind: Any) -> dict[str, Any]:
             ),
         }
     if isinstance(kind, Timer):
-        fields = {
-            "duration": None if kind.duration is None else kind.duration.source,
-            "date": None if kind.date is None else kind.date.source,
-            "output": {path: value.source for path, value in kind.output.items()},
-        }
-        return {"type": "timer", **_given(**fields)}
+        return {"type": "timer", **_moment(kind), **_given(output=_sources(kind.output))}
     if isinstance(kind, Call):
         return {
             "type": "call",
             "definition": kind.definition_id,
             **_given(
                 version=kind.version,
-                input={name: value.source for name, value in kind.input.items()},
+                input=_sources(kind.input),
                 result_path=kind.result_path,
-                output={path: value.source for path, value in kind.output.items()},
+                output=_sources(kind.output),
                 placement="spread" if kind.spread else None,
             ),
         }
-    names = {Start: "start", ExclusiveGateway: "exclusive", ParallelGateway: "parallel"}
-    return {"type": names.get(type(kind), "end")}
+    if isinstance(kind, PartialJoin):
+        return {"type": "join", "count": kind.count}
+    return _compound(kind)
+
+
+def _moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
+    return _given(duration=_source(kind.duration), date=_source(kind.date))
+
+
+def _trigger(trigger: Trigger) -> dict[str, Any]:
+    if isinstance(trigger, ErrorTrigger):
+        return {"error": trigger.code or ANY_ERROR}
+    if isinstance(trigger, MessageTrigger):
+        return {"message": trigger.message, **_given(key=trigger.key.source)}
+    if isinstance(trigger, SignalTrigger):
+        return {"signal": trigger.signal}
+    return _moment(trigger)
+
+
+def _compound(kind: Any) -> dict[str, Any]:
+    if isinstance(kind, End):
+        error = kind.error
+        thrown = error and {"code": error.code, **_given(message=error.message.source)}
+        return {"type": "end", **_given(error=thrown, terminate=kind.terminate or None)}
+    if isinstance(kind, Catch):
+        mapping = _given(result_path=kind.result_path, output=_sources(kind.output))
+        return {"type": "catch", **_trigger(kind.trigger), **mapping}
+    if isinstance(kind, Throw):
+        ttl = _seconds(kind.ttl_ms) if isinstance(kind.trigger, MessageTrigger) else None
+        given = _given(payload=kind.payload.source, ttl=ttl)
+        return {"type": "throw", **_trigger(kind.trigger), **given}
+    if isinstance(kind, Scope):
+        variables = _variables(kind.variables, kind.defaults)
+        mappings = {"input": _sources(kind.input), "output": _sources(kind.output)}
+        return {"type": "scope", **_given(variables=variables, **mappings)}
+    if isinstance(kind, Boundary):
+        trigger = kind.trigger
+        return {
+            "type": "boundary",
+            "on": kind.host,
+            **_trigger(trigger),
+            **_given(interrupting=None if kind.interrupting else False),
+            **_given(output=_sources(kind.output)),
+        }
+    return {"type": _NAMES[type(kind)]}

@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from streams.errors import ClusterError
 from topics.names import Names
 
 log = structlog.get_logger(__name__)
@@ -22,10 +23,6 @@ class Identity(NamedTuple):
     cluster: str
     state_topic: str
     partitions: int
-
-
-class ClusterError(Exception):
-    """The cluster cannot be used as it is; the message says what to do."""
 
 
 def identify(admin: AdminClient, names: Names) -> Identity:

@@ -14,6 +14,8 @@ from schemas.errors import CATALOGUE
 from schemas.ids import DEFAULT_TENANT, is_client_id, is_id, routing_key
 from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
+from schemas.results import RecordVerdict
+from schemas.telemetry import Reading
 from streams.domain.protocol import Rejected
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY, Item
@@ -33,13 +35,37 @@ _LOCKS: Final = (
     c.RequestLock,
     c.ReturnLock,
 )
-_STARTS: Final = frozenset(
-    {"RunInstance", "CreateInstance", "PublishDefinition", "AcquireLock", "RequestLock"}
+_CHANNELS: Final = (
+    c.PublishMessage,
+    c.BroadcastSignal,
+    c.OpenSubscription,
+    c.CloseSubscription,
+    c.AcceptMessage,
+    c.RejectMessage,
+    c.ContinueBroadcast,
 )
-_AGGREGATE: Final[dict[type[msgspec.Struct], str]] = {
-    c.PublishDefinition: "definition",
-    **dict.fromkeys(_LOCKS, "lock"),
+_STARTS: Final = frozenset(
+    {
+        "RunInstance",
+        "CreateInstance",
+        "PublishDefinition",
+        "PublishMessage",
+        "BroadcastSignal",
+        "AcquireLock",
+        "RequestLock",
+    }
+)
+_AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    c.PublishDefinition: ("definition",),
+    RecordVerdict: ("definition",),
+    c.RetryIncident: ("instance", "channel"),
+    **dict.fromkeys(_CHANNELS, ("channel",)),
+    **dict.fromkeys(_LOCKS, ("lock",)),
+    c.Correlate: ("instance", "definition"),
+    c.SubscriptionClosed: ("instance", "definition"),
+    Reading: ("device",),
 }
+"""Whom a message may be for, where it is not for instances only."""
 _COMMAND_ID_LENGTH_MAX = 256
 _CONTEXT_BYTES_MAX = 16 * 1024
 
@@ -48,15 +74,16 @@ class Rule(NamedTuple):
     """What one type of message must be on one input."""
 
     kind: str
-    aggregate_type: str
+    aggregate_types: tuple[str, ...]
     is_legal: Callable[[str], bool]
     """Of the aggregate's id."""
 
 
 def _rule(body: type[msgspec.Struct]) -> Rule:
     kind = MESSAGES[body]
-    aggregate_type = "device" if kind == "Reading" else _AGGREGATE.get(body, "instance")
-    return Rule(kind, aggregate_type, is_client_id if kind in _STARTS else is_id)
+    return Rule(
+        kind, _AGGREGATES.get(body, ("instance",)), is_client_id if kind in _STARTS else is_id
+    )
 
 
 _RULES: Final = {
@@ -109,11 +136,11 @@ class Door:
                 "the envelope's id is missing or above 256 characters: give every command an "
                 "id of your own, so that sending it twice has one effect",
             )
-        if envelope.aggregate_type != rule.aggregate_type:
+        if envelope.aggregate_type not in rule.aggregate_types:
+            wanted = " or ".join(map(repr, rule.aggregate_types))
             return Rejected(
                 "InvalidInput",
-                f"aggregate_type of {rule.kind} is {rule.aggregate_type!r}, "
-                f"not {envelope.aggregate_type!r}",
+                f"aggregate_type of {rule.kind} is {wanted}, not {envelope.aggregate_type!r}",
             )
         return self._check_place(item, envelope, rule)
 

@@ -164,7 +164,16 @@ class Outbox:
     ) -> None:
         """Write a version of a definition for every process to read."""
         body = DefinitionRecord(
-            effect.definition_id, effect.version, effect.status, effect.source, effect.message
+            effect.definition_id,
+            effect.version,
+            effect.status,
+            effect.source,
+            effect.message,
+            effect.verdict,
+            effect.violations,
+            effect.allow_unsound,
+            effect.max_states,
+            effect.code,
         )
         name = f"{effect.definition_id}@{effect.version}"
         envelope = Envelope(

@@ -45,7 +45,7 @@ from streams.runtime.records import (
     UnknownFormError,
     command_hash,
 )
-from streams.runtime.slots import Overlay, Slot
+from streams.runtime.slots import Overlay, Slot, raise_stuck
 from streams.runtime.told import told
 
 log = structlog.get_logger(__name__)
@@ -277,7 +277,8 @@ class Processor:
 
     def _send(self, slot: Slot, effect: SendCommand, envelope: Envelope) -> None:
         """Send an internal command: in this batch where it stays on this partition."""
-        if root_of(effect.aggregate_id) == root_of(slot.id) or self._door.at_home(envelope):
+        at_home = root_of(effect.aggregate_id) == root_of(slot.id) or self._door.at_home(envelope)
+        if at_home and not effect.hop:
             self._local.append((effect, envelope))
         else:
             self.out.command(envelope, effect.body)
@@ -333,10 +334,11 @@ class Processor:
         self.out.reply(cause.envelope, body, partition, self.now, cause.context)
 
     def _tell(self, slot: Slot, body: msgspec.Struct, refusal: Rejected, cause: Cause) -> None:
-        """Tell an aggregate, where it must know, that what it asked another for is refused."""
-        effect = told(body, cause.envelope, refusal)
-        if effect is not None:
-            envelope = internal_envelope(slot, "", 0, 0, effect, self.now, cause.context)
+        """Tell those who must know it that what one aggregate asked another for is refused."""
+        for number, effect in enumerate(told(body, cause.envelope, refusal)):
+            if effect.aggregate_type not in self._env.aggregates:
+                continue  # Refused for that very reason: there is nobody to tell.
+            envelope = internal_envelope(slot, "", 0, number, effect, self.now, cause.context)
             self._send(slot, effect, envelope)
 
     def _poisoned(
@@ -391,9 +393,3 @@ class Processor:
             state = slot.state
             body = DeviceState(state.metrics, state.device_time, state.arrival_time, state.readings)
             self.out.device_state(slot, body, self.now, context)
-
-
-def raise_stuck(aggregate: Aggregate, slot: Slot, outcome: Accepted, now: int) -> None:
-    """Raise where a timer fired without effect and would fire again at once, for ever."""
-    if 0 < aggregate.next_due(outcome.state, slot.book.beats) <= now:
-        raise RuntimeError(f"a due timer of {aggregate.type} {slot.id} has no effect")

@@ -1,28 +1,72 @@
-"""Who is told when a command between aggregates is refused."""
+"""Who is told when a command between aggregates is refused.
+
+A client reads the rejection. An aggregate that waits for an answer gets the answer that the
+other one would have given.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
-from schemas.commands import FailCall, LockGranted, LockRefused, RequestLock, ReturnLock, StartChild
+from schemas.commands import (
+    CloseSubscription,
+    Correlate,
+    FailCall,
+    LockGranted,
+    LockRefused,
+    OpenSubscription,
+    RejectMessage,
+    RequestLock,
+    ReturnLock,
+    StartChild,
+    SubscriptionClosed,
+)
 from schemas.envelope import Envelope
 from streams.domain.protocol import Rejected, SendCommand
 
 
-def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> SendCommand | None:
-    """Return what the sender of a refused command must hear; None where it need not.
-
-    A parent hears that its child will not come, a section that it may not begin, and a lock that
-    the aggregate that it was granted to is gone: nothing is held by what no longer exists.
-    """
-    code, message = refusal.code, refusal.message
+def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterator[SendCommand]:
+    """Yield what others must hear of a command that is refused."""
     if isinstance(body, StartChild):
-        failed = FailCall(body.parent_call, code, message)
-        return SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
+        failed = FailCall(body.parent_call, refusal.code, refusal.message)
+        yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
+    elif isinstance(body, OpenSubscription):
+        closed = SubscriptionClosed(body.subscription, refusal.code, refusal.message)
+        yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
+    elif isinstance(body, CloseSubscription):  # What is not there is closed.
+        closed = SubscriptionClosed(body.subscription)
+        yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
+    elif isinstance(body, Correlate):
+        yield from _owner_gone(envelope, body, refusal)
+    else:
+        yield from _told_of_locks(body, envelope, refusal)
+
+
+def _owner_gone(envelope: Envelope, body: Correlate, refusal: Rejected) -> Iterator[SendCommand]:
+    """The owner of a subscription is no longer there: the message is for another one."""
+    owner_id, life, kind = envelope.aggregate_id, envelope.incarnation, envelope.aggregate_type
+    number, reason = body.subscription, f"{refusal.code}: {refusal.message}"
+    rejected = RejectMessage(
+        owner_id, life, number, body.message_id, reason, final=True, owner_type=kind
+    )
+    yield SendCommand("channel", body.channel_id, "", rejected)
+    closing = CloseSubscription(owner_id, life, number, kind)
+    yield SendCommand("channel", body.channel_id, "", closing)
+
+
+def _told_of_locks(
+    body: msgspec.Struct, envelope: Envelope, refusal: Rejected
+) -> Iterator[SendCommand]:
+    """Tell a section that it may not begin, and a lock that whom it was granted to is gone.
+
+    Nothing is held by what no longer exists.
+    """
     if isinstance(body, RequestLock):
-        refused = LockRefused(envelope.aggregate_id, body.section, code, message)
-        return SendCommand(body.aggregate_type, body.aggregate_id, body.incarnation, refused)
-    if isinstance(body, LockGranted):
+        lock = envelope.aggregate_id
+        refused = LockRefused(lock, body.section, refusal.code, refusal.message)
+        yield SendCommand(body.aggregate_type, body.aggregate_id, body.incarnation, refused)
+    elif isinstance(body, LockGranted):
         kind, name, life = envelope.aggregate_type, envelope.aggregate_id, envelope.incarnation
-        return SendCommand("lock", body.lock, "", ReturnLock(kind, name, life, body.section))
-    return None
+        yield SendCommand("lock", body.lock, "", ReturnLock(kind, name, life, body.section))

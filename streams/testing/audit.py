@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.testing.oracle import Oracle
 from topics.names import Names
 from topics.reading import Consumed, read_to_end

@@ -1,7 +1,8 @@
 """Definitions of nested blocks, each with one way in and one way out: sound by construction.
 
 A block is `("task",)`, `("mail",)`, `("timer",)`, `("call",)`, `("pass",)`, or a kind and its
-parts: `("sequence", [...])`, `("parallel", [...])`, `("exclusive", [...])`, `("loop", block)`.
+parts: `("sequence", [...])`, `("parallel", [...])`, `("exclusive", [...])`, `("loop", block)`,
+`("inclusive", [...])`, `("partial", [...])` (all but the last are waited for).
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Blocks:
             "parallel": self._parallel,
             "exclusive": self._exclusive,
             "loop": self._loop,
+            "inclusive": self._inclusive,
+            "partial": self._partial,
         }
         return several[kind](parts[0])
 
@@ -94,6 +97,24 @@ class Blocks:
             self._flow(last, merge)
         self._flow(split, merge, default=True)
         return split, merge
+
+    def _inclusive(self, parts: list[Block]) -> Ends:
+        split, join = self._node(type="inclusive"), self._node(type="inclusive")
+        for number, part in enumerate(parts):
+            first, last = self._block(part)
+            self._flow(split, first, condition=f"{PICK} % {number + 2} == 0")
+            self._flow(last, join)
+        self._flow(split, join, default=True)
+        return split, join
+
+    def _partial(self, parts: list[Block]) -> Ends:
+        fork = self._node(type="parallel")
+        join = self._node(type="join", count=max(1, len(parts) - 1))
+        for part in parts:
+            first, last = self._block(part)
+            self._flow(fork, first)
+            self._flow(last, join)
+        return fork, join
 
     def _loop(self, part: Block) -> Ends:
         counter = f"c{len(self._variables)}"

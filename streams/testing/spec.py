@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec.structs import replace
 
-from schemas import events
 from schemas.registry import EVENT_TYPES, public_type
+from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
@@ -39,7 +39,7 @@ NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
 INCARNATION: Final = "first"
 """The life that a start takes."""
-_WITH_LIVES: Final = frozenset({INSTANCE.type, LOCK.type})
+_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type})
 """Kinds whose ids may be used again, for another life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
@@ -109,7 +109,7 @@ class Spec(msgspec.Struct, frozen=True):
         """Go through commands, which must be accepted, and events, which are facts."""
         spec = self
         for step in steps:
-            if type(step).__module__ != events.__name__:
+            if public_type(step) not in EVENT_TYPES:
                 spec = spec.when(step).accepted()
             else:
                 spec = spec.happened(step)
@@ -124,11 +124,17 @@ class Spec(msgspec.Struct, frozen=True):
         return replace(self, limits=replace(self.limits, **limits))
 
     def when(
-        self, command: msgspec.Struct, *, incarnation: str = "", expected_sequence: int = -1
+        self,
+        command: msgspec.Struct,
+        *,
+        incarnation: str = "",
+        expected_sequence: int = -1,
+        command_id: str = "",
     ) -> Decided:
         """Decide a command, and check what must hold of every decision."""
         begins = INCARNATION if self.state is None else ""
-        context = self._context(incarnation or begins, expected_sequence)
+        identity = command_id or f"command-{len(self.past)}"
+        context = self._context(identity, incarnation or begins, expected_sequence)
         before = None if self.state is None else self.aggregate.encode(self.state)
         outcome = self.aggregate.decide(command, self.state, context)
         again = self.aggregate.decide(command, self.state, context)
@@ -146,12 +152,12 @@ class Spec(msgspec.Struct, frozen=True):
         due: int = self.aggregate.next_due(self.state, self.beats)
         return due
 
-    def _context(self, incarnation: str, expected_sequence: int) -> Decision:
+    def _context(self, command_id: str, incarnation: str, expected_sequence: int) -> Decision:
         return Decision(
             self.now,
             self.aggregate_id,
             "default",
-            f"command-{len(self.past)}",
+            command_id,
             "tester",
             incarnation,
             expected_sequence,
@@ -163,7 +169,7 @@ class Spec(msgspec.Struct, frozen=True):
         )
 
     def _place(self, sequence: int) -> EventPlace:
-        life = INCARNATION if self.aggregate.type in _WITH_LIVES else ""
+        life = INCARNATION if self.aggregate.type in _LIVES else ""
         return EventPlace(self.aggregate_id, "default", life, sequence, self.now, "tester")
 
     def happened(self, event: msgspec.Struct) -> Spec:
@@ -268,6 +274,11 @@ def instance(
 def definition(aggregate_id: str, *, missing_queues: frozenset[str] = frozenset()) -> Spec:
     """Begin a sentence about a definition."""
     return Spec(DEFINITION, KnownDefinitions((), missing_queues), aggregate_id)
+
+
+def channel(aggregate_id: str) -> Spec:
+    """Begin a sentence about a channel: `schemas.ids.channel_id` gives its id."""
+    return Spec(CHANNEL, KnownDefinitions((), frozenset()), aggregate_id)
 
 
 def device(aggregate_id: str) -> Spec:

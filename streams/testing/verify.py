@@ -26,7 +26,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.codec import DecodeError
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.runtime.records import POSITION_KEY, UnknownFormError, decode_position
 from streams.testing.oracle import Oracle
 from streams.testing.shelves import Bytes, DiskShelf

@@ -7,7 +7,8 @@ seed alone, so that a failure is repeated by its number.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
 
@@ -33,11 +34,9 @@ from schemas.registry import public_type
 from schemas.replies import Reply
 from schemas.results import CompleteActivity, FailActivity
 from schemas.tasks import ActivityTask
-from streams.domain.definition.aggregate import DEFINITION
-from streams.domain.device.aggregate import DEVICE
-from streams.domain.instance.aggregate import INSTANCE
-from streams.domain.lock.aggregate import LOCK
-from streams.domain.protocol import Limits
+from streams.domain.aggregates import AGGREGATES
+from streams.domain.net.soundness import STATES_MAX
+from streams.domain.protocol import Aggregate, Limits
 from streams.forms import read_definition, read_for_decision
 from streams.runtime.definition_tail import DefinitionBook
 from streams.runtime.environment import Environment
@@ -46,10 +45,14 @@ from streams.runtime.ports import FencedError, Out, Record
 from streams.runtime.shard import Shard, ShardOptions
 from streams.testing.memory_store import MemoryStore
 from streams.testing.simulated_log import CrashError, Fault, SimulatedKafka, SimulatedLog, Step
+from streams.verifier.judge import judge
+from streams.verifier.pending import Pending, verdict_envelope
 from topics.names import Names
 
 T = TypeVar("T")
 QUEUE_PARTITIONS = 2
+_judged = lru_cache(1_000)(judge)
+"""Many worlds publish the same definitions."""
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -66,9 +69,18 @@ class World:
     """Everything that one seed decides."""
 
     def __init__(
-        self, seed: int, sources: list[str], *, partitions: int = 2, fault_rate: float = 0.05
+        self,
+        seed: int,
+        sources: list[str],
+        *,
+        partitions: int = 2,
+        fault_rate: float = 0.05,
+        aggregates: Sequence[Aggregate] = tuple(AGGREGATES.values()),
+        limits: Limits | None = None,
     ) -> None:
-        """Publish the definitions and open the shards."""
+        """Publish the definitions and open the shards; `aggregates` are what they serve."""
+        self.aggregates = {one.type: one for one in aggregates}
+        self.limits = limits or Limits()
         self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
         self.now = 1_700_000_000_000
         self.partitions = partitions
@@ -83,6 +95,10 @@ class World:
         self.sent: Counter[str] = Counter()
         """How often each command id was written to the topic."""
         self._tail: dict[int, int] = {}
+        self._judged: dict[int, int] = {}
+        self._pending = Pending()
+        self.has_verifier = True
+        """Whether what is submitted is judged as the world settles."""
         self._taken: dict[tuple[str, int], int] = {}
         self._tasks_seen: dict[int, int] = {}
         self.tasks: list[tuple[Envelope, ActivityTask]] = []
@@ -114,9 +130,9 @@ class World:
             partition,
             self.partitions,
             self.names,
-            {a.type: a for a in (INSTANCE, DEFINITION, DEVICE, LOCK)},
+            self.aggregates,
             self.book,
-            Limits(),
+            self.limits,
             read_for_decision,
         )
         log = SimulatedLog(self.kafka, partition, self._strike)
@@ -169,14 +185,31 @@ class World:
         """Work until nothing is left to do at this moment."""
         worked = 1
         while worked or self._behind():
-            worked = 0
+            worked = self.verify() if self.has_verifier else 0
             for partition in range(self.partitions):
                 self.feed(partition)
                 worked += self.step(partition)
 
+    def verify(self) -> int:
+        """Send the verdict on every submission that waits for one; return how many."""
+        for partition in range(self.partitions):
+            start = self._judged.get(partition, 0)
+            for entry in self.kafka.committed(self.names.definitions, partition, start):
+                self._pending.add(partition, entry.value)
+                self._judged[partition] = entry.offset + 1
+        count = 0
+        while task := self._pending.next():
+            self._pending.answered(task)
+            envelope = verdict_envelope(task, self.now)
+            value = encode(envelope, _judged(task.record, STATES_MAX))
+            key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
+            self.kafka.append(Out(self.names.results, -1, key, value))
+            count += 1
+        return count
+
     def _behind(self) -> bool:
-        """Tell whether a committed input record has not been applied yet."""
-        return any(
+        """Tell whether a record is queued, or a committed one has not been applied yet."""
+        return any(shard.inbox.queued for shard in self.shards) or any(
             self.kafka.committed(source, partition, shard.position.inputs[source])
             for partition, shard in enumerate(self.shards)
             for source in INPUTS

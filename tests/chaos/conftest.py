@@ -13,6 +13,7 @@ from schemas.commands import RunInstance
 from schemas.json_text import canonical
 from streams.testing.audit import audit
 from streams.testing.processes import Process, until
+from streams.testing.verifying import verifying
 from topics.apply import admin_of, apply
 from topics.catalogue import Catalogue
 from topics.embedded import EmbeddedKafka
@@ -89,8 +90,9 @@ class Storm:
         self._number = 0
         self._stop = threading.Event()
         self._thread = None
-        for source in ("child", CHILD), ("storm", STORM):
-            assert self.client.publish(*source).reply.accepted
+        with verifying(settings):
+            for source in ("child", CHILD), ("storm", STORM):
+                assert self.client.publish(*source).reply.accepted
 
     def begin(self, per_second):
         """Start instances in the background until `calm`."""

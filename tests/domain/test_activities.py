@@ -142,7 +142,7 @@ def delays(spec):
     while spec.state.status == "Running":
         attempt = spec.state.activities[2].attempt
         spec = spec.given(FailActivity(2, attempt, "Boom", "it broke"))
-        failed = [e for e in spec.past if isinstance(e, ActivityFailed)][-1]
+        failed = next(e for e in reversed(spec.past) if isinstance(e, ActivityFailed))
         if not failed.retry_at:
             break
         seen.append(failed.retry_at - spec.now)

@@ -31,24 +31,27 @@ from schemas.results import (
     ReportActivityStarted,
 )
 from streams.domain.instance.lifecycle import TRANSITIONS
-from streams.domain.instance.walk import OUT
-from streams.domain.net.model import Activity, Call, Timer
+from streams.domain.instance.places import OUT
+from streams.domain.net.model import Waiting
 from streams.domain.protocol import Accepted, CancelTask, DispatchActivity, SendCommand
 from streams.forms import read_definition
 from streams.testing.blocks import Blocks
 from streams.testing.spec import KnownDefinitions, instance
 
 STEPS_MAX = 3_000
-TREES = st.recursive(
+BLOCKS = st.recursive(
     st.sampled_from([("task",), ("mail",), ("timer",), ("call",), ("pass",)]),
     lambda inner: st.one_of(
         st.tuples(st.just("sequence"), st.lists(inner, min_size=1, max_size=3)),
         st.tuples(st.just("parallel"), st.lists(inner, min_size=2, max_size=3)),
         st.tuples(st.just("exclusive"), st.lists(inner, min_size=1, max_size=3)),
         st.tuples(st.just("loop"), inner),
+        st.tuples(st.just("inclusive"), st.lists(inner, min_size=1, max_size=3)),
     ),
     max_leaves=8,
 )
+# What a partial join does not wait for would be begun again in a loop before it is done.
+TREES = BLOCKS | st.tuples(st.just("partial"), st.lists(BLOCKS, min_size=2, max_size=3))
 ONCE = (
     SuspendInstance,
     ResumeInstance,
@@ -179,11 +182,7 @@ class Play:
     def check(self):
         """Hold what is true between any two commands."""
         state = self.spec.state
-        waits = {
-            n.id
-            for n in self.definition.nodes.values()
-            if isinstance(n.kind, Activity | Timer | Call)
-        }
+        waits = {n.id for n in self.definition.nodes.values() if isinstance(n.kind, Waiting)}
         busy = [one.token for one in (*state.activities.values(), *state.calls.values())]
         busy += [*state.timers, *(one.token for one in state.incidents.values())]
         assert len(busy) == len(set(busy)), "a token waits for one thing only"

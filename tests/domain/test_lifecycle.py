@@ -9,6 +9,7 @@ from schemas.registry import COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
 from streams.domain.instance.state import FINISHED, STATUSES
 from streams.domain.lock.aggregate import VERBS as VERBS_OF_LOCKS
+from streams.domain.protocol import SendCommand
 from streams.testing.spec import NOW, instance
 
 SOURCE = """
@@ -50,12 +51,23 @@ COMMANDS = {
     "Continue": c.Continue(),
     "FireTimer": c.FireTimer(NOW),
     "PublishDefinition": c.PublishDefinition("x"),
+    "PublishMessage": c.PublishMessage("paid"),
+    "BroadcastSignal": c.BroadcastSignal("evening"),
+    "OpenSubscription": c.OpenSubscription("one", "life", 2, "wait"),
+    "CloseSubscription": c.CloseSubscription("one", "life", 2),
+    "AcceptMessage": c.AcceptMessage("one", "life", 2, "m"),
+    "RejectMessage": c.RejectMessage("one", "life", 2, "m", "why"),
+    "ContinueBroadcast": c.ContinueBroadcast(2, 1),
+    "Correlate": c.Correlate(2, "message:paid", "m", "paid", b"{}"),
+    "SubscriptionClosed": c.SubscriptionClosed(2),
+    "RecordVerdict": r.RecordVerdict("1.0.0", b"", "sound"),
     "LockGranted": c.LockGranted("printer", 2, 7),
     "LockRefused": c.LockRefused("printer", 2, "LockAcquisition", "why"),
     "LockLost": c.LockLost("printer", 2, 7, "forced"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
+# t: nothing happens, and who asked is told.
 TABLE = """
 Command               Created    Running    Suspended Completed Failed  Cancelled Terminated Deleted
 RunInstance           e          e          e         e         e       e         e          e
@@ -77,6 +89,16 @@ FailCall              .          .          .         .         .       .       
 Continue              .          .          .         .         .       .         .          .
 FireTimer             .          .          .         .         .       .         .          .
 PublishDefinition     u          u          u         u         u       u         u          u
+PublishMessage        u          u          u         u         u       u         u          u
+BroadcastSignal       u          u          u         u         u       u         u          u
+OpenSubscription      u          u          u         u         u       u         u          u
+CloseSubscription     u          u          u         u         u       u         u          u
+AcceptMessage         u          u          u         u         u       u         u          u
+RejectMessage         u          u          u         u         u       u         u          u
+ContinueBroadcast     u          u          u         u         u       u         u          u
+Correlate             t          t          t         t         t       t         t          t
+SubscriptionClosed    .          .          .         .         .       .         .          .
+RecordVerdict         u          u          u         u         u       u         u          u
 LockGranted           u          u          u         u         u       u         u          u
 LockRefused           u          u          u         u         u       u         u          u
 LockLost              u          u          u         u         u       u         u          u
@@ -109,6 +131,9 @@ def test_a_command_in_a_state(name, status, cell):
         decided.then_rejected(REFUSALS[cell], *words.get(cell, ()))
     elif cell == ".":
         decided.then_nothing()
+    elif cell == "t":
+        decided.then()
+        assert [type(effect) for effect in decided.effects] == [SendCommand]
     else:
         assert len(decided.events) > 0
         assert decided.accepted().state.status == (status if cell == "=" else cell)

@@ -14,7 +14,7 @@ from schemas.commands import (
     RequestLock,
     RunInstance,
 )
-from schemas.events import (
+from schemas.lock_events import (
     LockAcquired,
     LockExtended,
     LockOwner,

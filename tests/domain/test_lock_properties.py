@@ -17,7 +17,7 @@ from schemas.commands import (
     RequestLock,
     ReturnLock,
 )
-from schemas.events import (
+from schemas.lock_events import (
     LockAcquired,
     LockExtended,
     LockReleased,

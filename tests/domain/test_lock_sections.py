@@ -14,7 +14,13 @@ from schemas.commands import (
     RequestLock,
     ReturnLock,
 )
-from schemas.events import LockAcquired, LockOwner, LockReleased, LockRequested, LockRequestRefused
+from schemas.lock_events import (
+    LockAcquired,
+    LockOwner,
+    LockReleased,
+    LockRequested,
+    LockRequestRefused,
+)
 from streams.domain.protocol import SendCommand
 from streams.testing.spec import NOW, lock
 

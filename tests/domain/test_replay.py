@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schemas.commands import Continue, FireTimer, ResumeInstance, RunInstance, SuspendInstance
 from schemas.events import ActivityCompleted, ActivityScheduled, WorkflowCompleted
 from schemas.results import CompleteActivity, FailActivity
-from streams.domain.instance.walk import OUT
-from streams.domain.net.model import Activity, Call, Timer
+from streams.domain.instance.places import OUT, SPENT
+from streams.domain.net.model import Waiting
 from streams.domain.protocol import SendCommand
 from streams.forms import read_definition, write_definition
 from streams.testing.blocks import Blocks
@@ -21,16 +21,19 @@ from streams.testing.spec import instance
 
 STEPS_MAX = 3_000
 
-TREES = st.recursive(
+BLOCKS = st.recursive(
     st.sampled_from([("task",), ("timer",), ("pass",)]),
     lambda inner: st.one_of(
         st.tuples(st.just("sequence"), st.lists(inner, min_size=1, max_size=3)),
         st.tuples(st.just("parallel"), st.lists(inner, min_size=2, max_size=3)),
         st.tuples(st.just("exclusive"), st.lists(inner, min_size=1, max_size=3)),
         st.tuples(st.just("loop"), inner),
+        st.tuples(st.just("inclusive"), st.lists(inner, min_size=1, max_size=3)),
     ),
     max_leaves=8,
 )
+# What a partial join does not wait for would be begun again in a loop before it is done.
+TREES = BLOCKS | st.tuples(st.just("partial"), st.lists(BLOCKS, min_size=2, max_size=3))
 """Trees of blocks; each has one way in and one way out."""
 
 
@@ -38,9 +41,9 @@ def check_tokens(spec, definition):
     """Every token rests at a place where one may rest, and every wait has its token."""
     state = spec.state
     joins = {flow.id: flow.target for flow in definition.flows.values()}
-    waits = {n.id for n in definition.nodes.values() if isinstance(n.kind, Activity | Timer | Call)}
+    waits = {n.id for n in definition.nodes.values() if isinstance(n.kind, Waiting)}
     for place in state.tokens.values():
-        assert place in waits or place in joins or place.endswith(OUT)
+        assert place in waits or place in joins or place.endswith((OUT, SPENT))
     held = [a.token for a in state.activities.values()] + list(state.timers)
     assert len(held) == len(set(held))
     assert {state.tokens[token] for token in held} <= waits

@@ -28,6 +28,8 @@ from streams.testing.spec import instance
 KINDS = {
     "exclusive": {},
     "parallel": {},
+    "inclusive": {},
+    "join": {"count": 1},
     "activity": {
         "activity_type": "a",
         "output": {"x": "${output.x + x}"},
@@ -55,7 +57,7 @@ def sources(draw):
         flows.append({"source": name, "target": after[0], "default": kind == "exclusive"})
         # Forward to anything, back to what waits: no cycle runs within one command.
         for target in draw(st.lists(st.sampled_from([*after, *waits]), max_size=2)):
-            choices = [""] if kind == "parallel" else CONDITIONS[kind == "exclusive" :]
+            choices = [""] if kind in {"parallel", "join"} else CONDITIONS[kind == "exclusive" :]
             condition = draw(st.sampled_from(choices))
             flows.append({"source": name, "target": target, "condition": condition})
     source = {"id": "any", "version": "1.0.0", "nodes": nodes, "flows": flows}

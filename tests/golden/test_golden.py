@@ -13,12 +13,18 @@ import msgspec
 import pytest
 
 from schemas.commands import (
+    AcceptMessage,
     AcquireLock,
+    BroadcastSignal,
     CancelInstance,
+    CloseSubscription,
     CreateInstance,
     DeleteInstance,
     FireTimer,
+    OpenSubscription,
     PublishDefinition,
+    PublishMessage,
+    RejectMessage,
     ReleaseLock,
     RequestLock,
     ResumeInstance,
@@ -28,11 +34,17 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import ActivityCancelled, DefinitionRefused, DefinitionSubmitted
+from schemas.events import ActivityCancelled
 from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
-from schemas.results import CompleteActivity, FailActivity, ReportActivityStarted
+from schemas.results import (
+    CompleteActivity,
+    FailActivity,
+    RecordVerdict,
+    ReportActivityStarted,
+)
 from schemas.telemetry import Reading
-from streams.testing.spec import definition, device, instance, lock
+from streams.domain.definition.state import source_hash
+from streams.testing.spec import channel, definition, device, instance, lock
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -81,6 +93,58 @@ def broken():
     return running().given(CompleteActivity(2, 1, b'{"x":"y"}'))
 
 
+SCOPED = """
+id: scoped
+version: 1.0.0
+nodes:
+  start: {type: start, next: part}
+  part:
+    type: scope
+    variables: {x: {type: integer, default: 2}}
+    nodes:
+      in: {type: start, next: fork}
+      fork: {type: parallel, next: [work, both]}
+      work: {type: activity, activity_type: job, output: {x: "${x + 1}"}, next: both}
+      both: {type: parallel, next: out}
+      out: {type: end}
+    next: end
+  late: {type: boundary, on: part, duration: PT5S, next: end}
+  wrong: {type: boundary, on: part, error: "*", output: {why: "${error.code}"}, next: end}
+  end: {type: end}
+"""
+# Keys: started 1, scope 2, subscription 3, work 4.
+
+
+def scoped():
+    return instance(SCOPED).given(RunInstance("scoped"))
+
+
+def waiting():
+    """A message channel that two wait at, the second for many."""
+    return channel("message:paid:7").given(
+        OpenSubscription("one", "life", 3, "wait"),
+        OpenSubscription("two", "life", 5, "listen", once=False),
+    )
+
+
+def offered():
+    """The first of them has a message, the second another."""
+    return waiting().given(
+        PublishMessage("paid", "7", "m1", b'{"amount":5}', 60_000),
+        PublishMessage("paid", "7", "m2", b"2", 60_000),
+    )
+
+
+def listening():
+    """A signal channel that three wait at; one command serves two of them."""
+    waits = [OpenSubscription("one", "life", n, "wait", once=n > 2) for n in (2, 3, 4)]
+    return channel("signal:evening").with_limits(fan_out=2).given(*waits)
+
+
+def verdict():
+    return RecordVerdict("1.0.0", source_hash(SOURCE), "unsound", "why", b'[{"line":3}]', 7)
+
+
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
@@ -105,16 +169,38 @@ HISTORIES = {
     "timer.scheduled": lambda: one().given(*running().past[:3]),
     "call.started": lambda: one().given(StartChild("flow", "", b'{"n":1}', "root", "life", 7)),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
+    "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
+    "event.awaited": lambda: instance(SCOPED).given(*scoped().past[:3]),
+    "event.triggered": lambda: instance(SCOPED).given(
+        *scoped().later(5_000).given(FireTimer(0)).past[:-1]
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "definition.submitted": lambda: definition("flow").given(
-        DefinitionSubmitted("flow", "1.0.0", SOURCE)
+        PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),
-    "definition.published": lambda: definition("flow").given(PublishDefinition(SOURCE)),
-    "definition.refused": lambda: definition("flow").given(
-        DefinitionSubmitted("flow", "1.0.0", SOURCE),
-        DefinitionRefused("flow", "1.0.0", "InvalidDefinition", "why"),
+    "definition.published": lambda: definition("flow").given(
+        PublishDefinition(SOURCE, allow_unsound=True), verdict()
     ),
+    "subscription.opened": waiting,
+    "subscription.ended": lambda: offered().given(CloseSubscription("one", "life", 3)),
+    "message.published": offered,
+    "message.offered": lambda: (
+        offered()
+        .given(RejectMessage("one", "life", 3, "m1", "asleep", final=False))
+        .later(1_000)
+        .given(FireTimer(0))
+    ),
+    "message.correlated": lambda: offered().given(AcceptMessage("two", "life", 5, "m2")),
+    "message.rejected": lambda: offered().given(RejectMessage("one", "life", 3, "m1", "no")),
+    "message.expired": lambda: (
+        channel("message:paid")
+        .given(PublishMessage("paid", "", "m1", b"1", 50))
+        .later(50)
+        .given(FireTimer(0))
+    ),
+    "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
+    "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
     "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
     "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
     "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
@@ -179,8 +265,12 @@ def must_hold(path, found, expected):
 
 def folded(golden):
     """Return a spec after the golden's events."""
-    beginnings = {"definition": definition("flow"), "lock": lock(), "instance": instance()}
-    spec = beginnings[golden["aggregate"]]
+    begin = {
+        "definition": lambda: definition("flow"),
+        "channel": lambda: channel("message:paid"),
+        "lock": lock,
+    }
+    spec = begin.get(golden["aggregate"], instance)()
     for event in golden["events"]:
         body = msgspec.convert(event["body"], BODIES[event["type"]])
         spec = spec.later(event["time"] - spec.now).given(body)

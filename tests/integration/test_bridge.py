@@ -99,7 +99,7 @@ def test_readings_sent_while_the_bridge_is_away_are_waiting_for_it(settings, nam
         await source.publish(300)
         async with running(settings) as bridge:
             await until(lambda: bridge.metrics.values()["in_flight"] == 0)
-            await until(lambda: len(read_topic(kafka, names.telemetry)) >= 350)
+            await until(lambda: len(read_topic(kafka, names.telemetry)) >= 350, aside=True)
         ids = {decode(r.value()).body.reading_id for r in read_topic(kafka, names.telemetry)}
         assert len(ids) == 350
 
@@ -166,7 +166,7 @@ def test_with_mqtt_away_for_a_while_both_ways_come_back(
             await asyncio.to_thread(own_mqtt_broker.start)
             await publishing
             await until(lambda: ear.heard("while-away"))
-            await until(lambda: distinct_readings(kafka, names) == 2_000)
+            await until(lambda: distinct_readings(kafka, names) == 2_000, aside=True)
             assert bridge.metrics.values()["reconnects"] >= 2
 
     asyncio.run(main())

@@ -6,6 +6,7 @@ from confluent_kafka import Producer, TopicPartition
 from connectors.client.client import Client
 from schemas.partition import partition_of
 from streams.testing.processes import Process, until
+from streams.testing.verifying import verifying
 from topics.apply import admin_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -54,7 +55,8 @@ def test_lost_input_is_refused_by_its_partition_until_it_is_accepted(
         until(lambda: second.tail().count("partition owned") == 3, hint=second.tail)
         until(lambda: "--accept-loss 2" in second.tail(), hint=second.tail)
         assert f"partition 2: offsets {lost} to {lost + 2}" in second.tail()
-        with Client(settings_of()) as client:  # The others serve.
+        # The others serve.
+        with verifying(settings_of()), Client(settings_of()) as client:
             assert client.publish("hello", HELLO).reply.accepted
             for partition in (0, 1, 3):
                 assert client.run("hello", instance_id=at(partition)).reply.accepted

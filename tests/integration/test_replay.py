@@ -14,7 +14,9 @@ from schemas.commands import PublishDefinition, RunInstance
 from schemas.envelope import Envelope
 from schemas.partition import partition_of
 from schemas.registry import public_type
+from schemas.results import RecordVerdict
 from streams.app import Parts
+from streams.domain.definition.state import source_hash
 from streams.domain.instance.aggregate import INSTANCE
 from streams.replay import NoLetterError, replay
 from streams.runtime.ports import Record
@@ -80,6 +82,9 @@ async def poisoned(settings_of, kafka, names, monkeypatch):
     consumer.close()
     records = [Record(m.offset(), m.timestamp()[1], m.key(), m.value()) for m in found]
     shard.submit("workflow.commands", records[:1])
+    await shard.step()
+    verdict = message("hello", RecordVerdict("1.0.0", source_hash(HELLO), "sound"), "definition")
+    shard.submit("workflow.results", [Record(0, records[0].timestamp, b"hello", verdict)])
     await shard.step()
     with monkeypatch.context() as patch:
         patch.setattr(type(INSTANCE), "decide", staticmethod(broken))

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from connectors.cli.main import app
+from connectors.cli.main import app_of
 from connectors.client.client import Options
 from connectors.client.errors import CommandRejectedError
 from connectors.client.events import EventStream
@@ -35,7 +35,7 @@ def test_an_instance_is_created_started_and_deleted(engine, client, environment,
     client.publish("two", SOURCE)
 
     def run(*arguments):
-        return CliRunner().invoke(app, ["instance", *arguments], env=environment)
+        return CliRunner().invoke(app_of(), ["instance", *arguments], env=environment)
 
     made = run("create", "two", "--id", "t-1", "--vars", '{"n": 1}', "--metadata", '{"who": "Ü"}')
     assert (made.exit_code, made.stdout.strip()) == (0, "t-1 created"), made.output

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from schemas.commands import RunInstance
 from schemas.ids import store_key
 from schemas.partition import partition_of
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.runtime.records import EMPTY_BOOK, StateRecord, decode_state, encode_record
 from streams.testing import verify
 from streams.testing.audit import audit, stored

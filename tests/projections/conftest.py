@@ -25,7 +25,7 @@ from projections.settings import ProjectionSettings
 from projections.store import open_engine, reading
 from schemas.envelope import Context, Envelope
 from schemas.registry import public_type
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.testing.oracle import Oracle
 from streams.testing.processes import Process
 
@@ -160,11 +160,11 @@ class Written:
         self.events = []
         self.sequences = {}
 
-    def add(self, body, name="i1", incarnation="a", *, sequence=0, time=0, **context):
+    def add(self, body, name="i1", incarnation="a", *, sequence=0, time=0, kind="", **context):
         """Append an event of an aggregate; its sequence follows from those before."""
-        kind = {"definition": "definition", "lock": "lock"}.get(
-            public_type(body).partition(".")[0], "instance"
-        )
+        if not kind:
+            noun = public_type(body).partition(".")[0]
+            kind = {"definition": "definition", "lock": "lock"}.get(noun, "instance")
         key = (kind, context.get("tenant", "default"), name, incarnation)
         number = sequence or self.sequences.get(key, 0) + 1
         self.sequences[key] = number

@@ -3,7 +3,7 @@
 import pytest
 
 from projections.errors import PoisonEventError
-from schemas import events as e
+from schemas import lock_events as e
 
 A, B = e.LockOwner("a"), e.LockOwner("i@life:4", "instance", "i", "life", 4)
 TAKEN = e.LockAcquired(A, 100, 50, 150, "c1")
@@ -45,7 +45,11 @@ def test_the_queue_is_shown_in_order_and_an_owner_that_asks_again_keeps_its_plac
     assert found == [("i@life:4", "instance", 110, 900), ("c", "", 120, 500)]
     written.add(e.LockReleased(A, 100, "expired"), "printer", time=150)
     written.add(e.LockAcquired(B, 150, 0, 0), "printer", time=150)
-    written.add(e.LockRequestRefused(e.LockOwner("c"), "timeout", "c2"), "printer", time=500)
+    written.add(
+        e.LockRequestRefused(e.LockOwner("c"), "timeout", "c2"),
+        "printer",
+        time=500,
+    )
     projection.apply(written.events[4:], {})
     row = shown(reader)
     assert (row.owner, row.aggregate_id, row.section, row.waiting) == ("i@life:4", "i", 4, [])

@@ -19,6 +19,10 @@ from schemas.registry import BODIES, EVENT_TYPES
 STARTED = e.WorkflowStarted("hello", "1.0.0", {"who": b'"x"'}, metadata=b'{"order":7}')
 
 
+CHANNEL = {"message", "signal", "subscription"}
+"""What channels tell of: the history alone shows it."""
+
+
 def texts(raws):
     return {name: bytes(value) for name, value in raws.items()}
 
@@ -27,14 +31,15 @@ def shown(reader, name="i1", tenant="default"):
     return reader.instance(name, tenant).value
 
 
-def test_every_event_type_is_read_by_the_history_and_by_one_other_view():
+def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
     assert [view.name for view in VIEWS] == ["instances", "history", "definitions", "locks"]
+    kinds = {"definition": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:
         body = BODIES[name]
         assert body in History.handles, f"{name}: add it to the history"
         others = [view.name for view in (Instances, Definitions, Locks) if body in view.handles]
-        kinds = {"definition": "definitions", "lock": "locks"}
-        wanted = [kinds.get(name.partition(".")[0], "instances")]
+        noun = name.partition(".")[0]
+        wanted = [] if noun in CHANNEL else [kinds.get(noun, "instances")]
         assert others == wanted, f"{name}: handle it in a view, or say in CHANGES that it is not"
 
 
@@ -73,6 +78,15 @@ def test_attempts_and_retries_are_counted(projection, written, reader):
     assert (row.activities_executed, row.activities_failed, row.retries) == (1, 1, 1)
     assert (row.current_nodes, row.execution_path) == ([], ["work"])
     assert row.error_stack == ["work: Boom: it broke"]
+
+
+def test_an_incident_of_a_channel_is_no_instances(projection, written, reader):
+    written.add(STARTED)
+    body = e.ErrorOccurred("engine_error", "why")
+    written.add(body, "message:paid", kind="channel")
+    projection.apply(written.events, {})
+    assert shown(reader).open_incidents == 0
+    assert reader.instance("message:paid").value is None
 
 
 def test_incidents_are_open_until_they_are_resolved(projection, written, reader):
@@ -210,7 +224,8 @@ def test_variables_that_are_no_json_are_shown_as_hex(projection, written, reader
 
 def test_a_definition_is_submitted_then_published_or_refused(projection, written, reader):
     written.add(e.DefinitionSubmitted("flow", "1.0.0", "id: flow"), "flow", actor="ann", time=4)
-    written.add(e.DefinitionPublished("flow", "1.0.0"), "flow", time=5)
+    marked = e.DefinitionPublished("flow", "1.0.0", "unknown", "more than 9 states")
+    written.add(marked, "flow", time=5)
     written.add(e.DefinitionSubmitted("flow", "1.1.0", "id: flow2"), "flow", time=6)
     projection.apply(written.events[:1], {})
     (one,) = reader.definitions("flow").value
@@ -225,6 +240,7 @@ def test_a_definition_is_submitted_then_published_or_refused(projection, written
         4,
         5,
     )
+    assert (first.code, first.message) == ("", "more than 9 states")
     assert (second.state, second.code, second.message) == ("refused", "NotSound", "a token is left")
     assert reader.definitions("other").value == []
     assert len(reader.definitions().value) == 2

@@ -6,11 +6,14 @@ import pytest
 
 from schemas.codec import decode, encode
 from schemas.envelope import Envelope
+from schemas.ids import store_key
 from schemas.partition import partition_of
 from schemas.registry import public_type
+from streams.domain.channel.aggregate import CHANNEL
 from streams.runtime.engine import Chunk
 from streams.runtime.inbox import INPUTS
 from streams.runtime.ports import Out, Record
+from streams.runtime.records import decode_state
 from streams.runtime.runner import Pacing, Runner
 from streams.runtime.store import Memory, Store
 from streams.testing.world import World
@@ -62,6 +65,16 @@ class Lab(World):
                 if envelope.context.causation_id == name:
                     found.append(body)
         return found
+
+    def internal(self, partition: int = 0) -> list[Any]:
+        """Everything in `workflow.internal`, decoded."""
+        found = self.kafka.committed(self.names.internal, partition)
+        return [decode(entry.value) for entry in found]
+
+    def state(self, channel: str, partition: int = 0) -> Any:
+        """The state of a channel, as it is stored."""
+        record = decode_state(self.stores[partition].get(store_key("channel", "default", channel)))
+        return CHANNEL.decode(record.domain)
 
     def dead(self) -> list[tuple[str, bytes]]:
         """Reason and bytes of every dead letter."""

@@ -10,6 +10,7 @@ from schemas.commands import (
     SuspendInstance,
 )
 from schemas.ids import store_key
+from schemas.json_text import parse
 from streams.runtime.records import RECENT_COMMANDS_MAX, decode_state
 
 HELLO = """
@@ -50,7 +51,7 @@ def test_a_command_that_comes_again_gets_the_reply_that_it_got(lab):
     assert len(lab.events()) == events
 
 
-def test_a_publication_that_comes_again_gets_its_result_again(lab):
+def test_a_publication_that_comes_again_is_told_how_its_version_stands(lab):
     source = PublishDefinition(HELLO)
     name = lab.command("again", source, kind="definition")
     lab.settle()
@@ -58,7 +59,9 @@ def test_a_publication_that_comes_again_gets_its_result_again(lab):
     lab.resend(name, "again", source, kind="definition")
     lab.settle()
     once, twice = lab.answers(name)
-    assert once.result == twice.result == b'{"definition_id":"again","version":"1.0.0"}'
+    told = [parse(answer.result) for answer in (once, twice)]
+    assert [one["version"] for one in told] == ["1.0.0", "1.0.0"]
+    assert [one["status"] for one in told] == ["submitted", "published"]
     assert (once.accepted, twice.accepted) == (True, True)
     assert lab.kinds("again").count("definition.published") == 2, "each version once"
 

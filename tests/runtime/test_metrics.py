@@ -94,7 +94,7 @@ async def test_aborts_stalls_and_refusals_are_counted(lab, monkeypatch, runner_o
     lab.settle()
     meter = lab.shards[0].meter
     assert (meter.stalled, meter.aborts) == (1, 0)
-    assert meter.records == 4
+    assert meter.records == 6, "two publications, their verdicts, a start, a result"
     assert sum(meter.seconds.counts) == lab.shards[0].position.batch
 
 

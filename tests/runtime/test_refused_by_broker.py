@@ -13,8 +13,10 @@ from schemas.envelope import Envelope
 from schemas.json_text import canonical
 from schemas.partition import partition_of
 from schemas.registry import public_type
+from schemas.results import RecordVerdict
 from streams.app import Parts
-from streams.runtime.inbox import COMMANDS
+from streams.domain.definition.state import source_hash
+from streams.runtime.inbox import COMMANDS, RESULTS
 from streams.runtime.ports import Record
 from streams.settings import EngineSettings
 from streams.testing.audit import read_partition
@@ -65,6 +67,9 @@ async def test_the_one_command_whose_events_are_too_large_is_quarantined(setting
     shard = parts.runner(PLACE).shard
     await shard.open()
     shard.submit(COMMANDS, [command(0, "hello", PublishDefinition(HELLO), "definition")])
+    await shard.step()
+    verdict = RecordVerdict("1.0.0", source_hash(HELLO), "sound")
+    shard.submit(RESULTS, [command(0, "hello", verdict, "definition")])
     await shard.step()
     limit(parts, names.events, 5_000)
     large = canonical({"noise": "".join(uuid.uuid4().hex for _ in range(1_000))})

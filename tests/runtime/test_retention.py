@@ -13,6 +13,7 @@ from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY
 from streams.runtime.retention import Retention
 from streams.testing.audit import audit
 from streams.testing.processes import Process, until
+from streams.testing.verifying import verifying
 from topics.apply import admin_of
 
 pytestmark = pytest.mark.kafka
@@ -89,7 +90,7 @@ def test_an_engine_deletes_what_it_applied_and_goes_on_after_kill_and_with_an_em
     worker.start()
     try:
         engine = Process(["-m", "streams"], environment | more, tmp_path / "engine.log")
-        with engine, Client(settings_of()) as client:
+        with engine, verifying(settings_of()), Client(settings_of()) as client:
             client.publish("hello", HELLO)
             for number in range(40):
                 client.run("hello", instance_id=f"a-{number}")

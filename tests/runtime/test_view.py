@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.commands import RunInstance
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.runtime.engine import Engine
 from streams.runtime.ports import AbortedError
 from streams.runtime.view import CommittedStates, Key, NotHereError

@@ -10,7 +10,7 @@ from collections import defaultdict
 from schemas.codec import decode, encode
 from schemas.commands import AcquireLock, RequestLock
 from schemas.envelope import Envelope
-from schemas.events import (
+from schemas.lock_events import (
     LockAcquired,
     LockExtended,
     LockReleased,

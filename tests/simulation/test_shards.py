@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.commands import ResumeInstance, RetryIncident, RunInstance
-from streams.app import AGGREGATES
+from streams.domain.aggregates import AGGREGATES
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
 

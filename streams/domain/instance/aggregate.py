@@ -13,6 +13,7 @@ from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
 from streams.domain.instance.complete_activity import decide_complete
+from streams.domain.instance.correlate import decide_closed, decide_correlate
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
 from streams.domain.instance.operate import (
@@ -52,6 +53,8 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
     c.Continue: decide_continue,
+    c.Correlate: decide_correlate,
+    c.SubscriptionClosed: decide_closed,
     c.FireTimer: decide_fire,
     r.CompleteActivity: decide_complete,
     r.FailActivity: decide_fail,
@@ -89,7 +92,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 1
+    form = 2  # From 2 on there are scopes and subscriptions.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -7,11 +7,14 @@ from typing import Any
 from schemas.commands import CompleteCall, FailCall
 from schemas.events import Moves, NodeExecuted
 from schemas.json_text import canonical, parse
-from streams.domain.instance.advance import leave
-from streams.domain.instance.complete_activity import UNMAPPED, mapped, result_writes, stay
+from streams.domain.instance.advance import leave, moved, throw
 from streams.domain.instance.enter import incident
-from streams.domain.instance.start import too_large
+from streams.domain.instance.handlers import handler_of
+from streams.domain.instance.limits import too_large
+from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
+from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.state import InstanceState, OpenCall
+from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Call
 from streams.domain.protocol import Accepted, Decision, Outcome
@@ -31,7 +34,9 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
     node = call.node
     kind = work.graph.nodes[node].kind
     assert isinstance(kind, Call)
-    variables = work.state.variables
+    token = call.token
+    scope = scope_of(work.state.tokens[token])
+    variables = seen_from(work.state, scope)
     writes = result_writes(variables, kind.result_path, output, canonical(output))
 
     def cause(moves: Moves) -> NodeExecuted:
@@ -39,24 +44,33 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
 
     refusal = too_large({**variables, **writes}, work.ctx)
     if refusal is not None:
-        work.emit(cause(Moves([call.token])))
-        incident(work, node, call.token, refusal.code, f"output of {node}: {refusal.message}")
+        work.emit(cause(Moves([token])))
+        message = f"output of {node}: {refusal.message}"
+        incident(work, node, token, refusal.code, message, place=at(node, scope))
         return
     try:
-        writes = mapped(work, node, writes, output)
+        writes = mapped(work, node, writes, {"output": output}, scope)
     except UNMAPPED as error:
-        work.emit(cause(Moves([call.token], [], [], writes)))
-        stay(work, node, call.token, error)
+        work.emit(cause(moved(work, token, scope, writes)))
+        stay(work, node, token, error, scope)
         return
-    leave(work, node, [call.token], writes, cause)
+    leave(work, node, [token], writes, cause, scope)
 
 
 def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:
-    """The child did not complete: an incident at the call; a retry starts another child."""
+    """The child did not complete: a boundary event catches its error, else an operator is needed.
+
+    A retry of the incident starts another child.
+    """
     call = state.calls.get(command.call)
     if call is None:
         return Accepted([], [], state)
     work = Work(state, ctx)
+    scope = scope_of(state.tokens[call.token])
+    handler = handler_of(work, command.code, call.node, call.token, scope)
     message = f"the called workflow {call.child_id} did not complete: {command.message}"
-    incident(work, call.node, call.token, command.code, message)
+    if handler is None:
+        incident(work, call.node, call.token, command.code, message)
+    else:
+        throw(work, command.code, message, call.node, handler)
     return work.accepted()

@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.commands import StartChild
-from schemas.events import ActivityScheduled, CallStarted, ErrorOccurred, TimerScheduled
+from schemas.events import (
+    ActivityScheduled,
+    CallStarted,
+    ErrorOccurred,
+    TimerScheduled,
+)
 from schemas.ids import ID_LENGTH_MAX, child_id
 from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.instance.awaiting import await_events, awaited, due_of, events_on
+from streams.domain.instance.limits import too_large
+from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.state import OpenActivity
+from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call, Timer
+from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer
 from streams.domain.protocol import DispatchActivity
 
 NAME_MAX: Final = 256
@@ -26,6 +34,10 @@ class LimitError(ValueError):
     """A value, or all of them together, would be larger than the limits allow."""
 
 
+UNBEGUN: Final = (ExpressionError, LimitError, ValueError, JsonError)
+"""What a node raises that cannot begin."""
+
+
 def shortened(text: str, limit: int) -> str:
     """Return a text of at most `limit` characters, with a mark where it was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -34,28 +46,46 @@ def shortened(text: str, limit: int) -> str:
 def enter(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; what cannot begin becomes an incident."""
     kind = work.graph.nodes[node].kind
+    scope = scope_of(work.state.tokens.get(token, ""))
     try:
+        events = events_on(work, node, token, scope) if node in work.graph.boundaries else []
         if isinstance(kind, Activity):
-            _activity(work, node, kind, token)
+            _activity(work, node, kind, token, scope)
         elif isinstance(kind, Timer):
-            _timer(work, node, kind, token)
+            _timer(work, node, token, scope)
+        elif isinstance(kind, Call):
+            _call(work, node, kind, token, scope)
         else:
-            assert isinstance(kind, Call)
-            _call(work, node, kind, token)
-    except ExpressionError as error:
-        incident(
-            work,
-            node,
-            token,
-            "expression_failed",
-            str(error),
-            error.source,
-            canonical(error.values),
-        )
-    except LimitError as error:
-        incident(work, node, token, "limit_exceeded", str(error))
-    except (ValueError, JsonError) as error:
-        incident(work, node, token, "InvalidInput", str(error))
+            assert isinstance(kind, EventGateway | Catch)
+            _await_only(work, node, kind, token, scope)
+    except UNBEGUN as error:
+        not_begun(work, node, token, error)
+        return
+    if events:
+        await_events(work, token, events)
+
+
+def not_begun(work: Work, node: str, token: int, error: Exception) -> None:
+    """Raise the incident of a node that could not begin, for one of `UNBEGUN`."""
+    if isinstance(error, ExpressionError):
+        seen = canonical(error.values)
+        incident(work, node, token, "expression_failed", str(error), error.source, seen)
+    else:
+        code = "limit_exceeded" if isinstance(error, LimitError) else "InvalidInput"
+        incident(work, node, token, code, str(error))
+
+
+def scope_locals(work: Work, node: str, around: int) -> dict[str, bytes]:
+    """Return the local variables with which a scope begins."""
+    kind = work.graph.nodes[node].kind
+    assert isinstance(kind, Scope)
+    seen = seen_from(work.state, around)
+    own = {name: canonical(kind.defaults.get(name)) for name in kind.variables}
+    own |= {name: value.json(seen) for name, value in work.graph.given[node]}
+    refusal = too_large(own, work.ctx)
+    if refusal is not None:
+        raise LimitError(refusal.message)
+    return own
 
 
 def incident(
@@ -70,11 +100,18 @@ def incident(
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
     said = shortened(message, work.ctx.limits.text)
+    place = place or _resting(work, node, token)
     where = "" if place == node else place
     work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
 
 
-def _activity(work: Work, node: str, kind: Activity, token: int) -> None:
+def _resting(work: Work, node: str, token: int) -> str:
+    """Return where a token rests whose node could not begin: it stays in its scope."""
+    place = work.state.tokens.get(token, "")
+    return at(node, scope_of(place))
+
+
+def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> None:
     if not work.ctx.definitions.queue_exists(kind.queue):
         incident(
             work,
@@ -85,7 +122,7 @@ def _activity(work: Work, node: str, kind: Activity, token: int) -> None:
             f"{kind.queue}`, then retry this incident",
         )
         return
-    given = work.graph.inputs[node].json(work.state.variables)
+    given = work.graph.inputs[node].json(seen_from(work.state, scope))
     _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
 
@@ -145,13 +182,13 @@ def schedule(
         kind.heartbeat_ms,
         start_by,
         late,
-        _readable(work, kind) if kind.reads else b"{}",
+        _readable(work, kind, token) if kind.reads else b"{}",
     )
     work.effects.append(DispatchActivity(kind.queue, task))
 
 
-def _readable(work: Work, kind: Activity) -> bytes:
-    variables = work.state.variables
+def _readable(work: Work, kind: Activity, token: int) -> bytes:
+    variables = seen_from(work.state, scope_of(work.state.tokens[token]))
     return object_bytes({name: variables[name] for name in kind.reads if name in variables})
 
 
@@ -179,17 +216,19 @@ def again(work: Work, key: int, activity: OpenActivity) -> None:
     schedule(work, activity.node, kind, activity.token, key, attempt, activity.input)
 
 
-def _timer(work: Work, node: str, kind: Timer, token: int) -> None:
-    graph, variables = work.graph, work.state.variables
-    if kind.duration is not None:
-        due = work.ctx.now + duration_ms(graph.durations[node].evaluate(variables))
-    else:
-        # A due of 0 would say that nothing is due.
-        due = max(1, date_ms(graph.dates[node].evaluate(variables)))
-    work.emit(TimerScheduled(node, token, due))
+def _timer(work: Work, node: str, token: int, scope: int) -> None:
+    work.emit(TimerScheduled(node, token, due_of(work, node, scope)))
 
 
-def _call(work: Work, node: str, kind: Call, token: int) -> None:
+def _await_only(work: Work, node: str, kind: EventGateway | Catch, token: int, scope: int) -> None:
+    """Wait for an event, or at a gateway for the first of those that follow it."""
+    names = [node]
+    if isinstance(kind, EventGateway):
+        names = [route.flow.target for route in work.graph.outgoing[node]]
+    await_events(work, token, [awaited(work, name, scope) for name in names], node)
+
+
+def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
     ctx, state = work.ctx, work.state
     call = work.next_sequence
     child = child_id(ctx.aggregate_id, call)
@@ -200,7 +239,8 @@ def _call(work: Work, node: str, kind: Call, token: int) -> None:
             f"the child's id {child[:40]}… would have {len(child)} characters, the limit is "
             f"{ID_LENGTH_MAX}: workflows call each other too deep"
         )
-    variables = {name: value.json(state.variables) for name, value in work.graph.calls[node]}
+    seen = seen_from(state, scope)
+    variables = {name: value.json(seen) for name, value in work.graph.given[node]}
     given = object_bytes(variables)
     if len(given) > ctx.limits.state:
         raise LimitError(

@@ -41,18 +41,48 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
+        if moves.consumed and (state.subscriptions or state.scopes):
+            _drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
         changes["path"] = path[-KEPT:] if len(path) > KEPT else path
     if moves.writes:
-        changes["variables"] = {**state.variables, **moves.writes}
+        _write(state, moves.writes, changes)
     return replace(state, **changes)
 
 
+def _drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, Any]) -> None:
+    """Take away the scopes and subscriptions of the tokens that are gone."""
+    gone = frozenset(consumed)
+    for name in ("scopes", "subscriptions"):
+        hanging = changes.get(name, getattr(state, name))
+        kept = {key: one for key, one in hanging.items() if one.token not in gone}
+        if len(kept) != len(hanging):
+            changes[name] = kept
+
+
+def _write(state: InstanceState, writes: dict[str, bytes], changes: dict[str, Any]) -> None:
+    """Set variables; `@SCOPE/name` is a scope's own."""
+    if not state.scopes:
+        changes["variables"] = {**state.variables, **writes}
+        return
+    variables, scopes = dict(state.variables), dict(changes.get("scopes", state.scopes))
+    for name, value in writes.items():
+        key, _, local = name[1:].partition("/") if name.startswith("@") else ("", "", "")
+        if not key:
+            variables[name] = value
+        elif int(key) in scopes:
+            scope = scopes[int(key)]
+            scopes[int(key)] = replace(scope, variables={**scope.variables, local: value})
+    changes["variables"], changes["scopes"] = variables, scopes
+
+
 def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
-    """Put a token at a node."""
+    """Put a token at a node; one that is there already, in a scope, stays in it."""
     tokens = state.tokens.copy()
-    tokens[token] = node
+    former = tokens.get(token)
+    if former is None or not former.startswith(node + "@"):
+        tokens[token] = node
     return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
 
 
@@ -131,6 +161,8 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         timers=_NONE,
         calls=_NONE,
         incidents=_NONE,
+        scopes=_NONE,
+        subscriptions=_NONE,
         reason=reason,
     )
 
@@ -262,6 +294,39 @@ def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) 
     return _moved(state, event.moves, at, **changes)
 
 
+def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) -> InstanceState:
+    place = _placed(state, event.token, event.node)
+    scope = s.OpenScope(event.node, event.token, event.variables)
+    placed = replace(state, scopes={**state.scopes, at.sequence: scope}, **place)
+    return _moved(placed, event.moves, at)
+
+
+def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
+    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
+    place = _placed(state, event.token, event.host) if event.host else {}
+    subscriptions = {**state.subscriptions, at.sequence: opened}
+    return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
+
+
+def _event_triggered(
+    state: InstanceState, event: e.EventTriggered, at: EventPlace
+) -> InstanceState:
+    changes: dict[str, Any] = {}
+    waited = state.subscriptions.get(event.subscription)
+    if waited is not None:
+        rest = _without(state.subscriptions, event.subscription)
+        if event.stays:
+            rest[event.subscription] = replace(waited, taken=event.message_id)
+        changes["subscriptions"] = rest
+    gone = frozenset(event.moves.consumed)
+    if gone:
+        changes["timers"] = {k: one for k, one in state.timers.items() if k not in gone}
+        for name in ("activities", "calls", "incidents"):
+            hanging = getattr(state, name)
+            changes[name] = {k: one for k, one in hanging.items() if one.token not in gone}
+    return _moved(state, event.moves, at, **changes)
+
+
 def _error_occurred(state: InstanceState, event: e.ErrorOccurred, at: EventPlace) -> InstanceState:
     incident = s.Incident(event.code, event.message, event.node, event.token, event.command)
     incidents = {**state.incidents, at.sequence: incident}
@@ -306,6 +371,9 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.TimerScheduled: _timer_scheduled,
     e.CallStarted: _call_started,
     e.NodeExecuted: _node_executed,
+    e.ScopeStarted: _scope_started,
+    e.EventAwaited: _event_awaited,
+    e.EventTriggered: _event_triggered,
     e.ErrorOccurred: _error_occurred,
     e.IncidentResolved: _incident_resolved,
 }

@@ -1,13 +1,15 @@
-"""An attempt fails or times out: retry, or fail the workflow."""
+"""An attempt fails or times out: retry, or an error that a boundary event may catch."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from schemas.commands import CancelInstance, FailCall
-from schemas.events import ActivityFailed, Moves, WorkflowFailed
+from schemas.events import ActivityFailed, Moves
 from schemas.results import FailActivity
+from streams.domain.instance.advance import throw
 from streams.domain.instance.enter import NAME_MAX, again, shortened
+from streams.domain.instance.handlers import handler_of
+from streams.domain.instance.places import scope_of
 from streams.domain.instance.state import SUSPENDED, InstanceState, OpenActivity
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Retry
@@ -67,6 +69,8 @@ def fail(
     elif retryable and retries < retry.max_attempts:
         again_at = now + delay_ms(retry, retries)
     moves = Moves() if again_at else Moves([activity.token])
+    scope = scope_of(work.state.tokens.get(activity.token, ""))
+    handler = handler_of(work, code, activity.node, activity.token, scope)
     work.emit(
         ActivityFailed(
             key,
@@ -83,7 +87,7 @@ def fail(
         )
     )
     if not again_at:
-        end_failed(work, code, message, activity.node)
+        throw(work, code, message, activity.node, handler)
     elif again_at <= now and work.state.status != SUSPENDED:
         again(work, key, work.state.activities[key])
 
@@ -109,21 +113,3 @@ def delay_ms(retry: Retry, retries: int) -> int:
     except OverflowError:
         return retry.max_delay_ms
     return int(min(delay, retry.max_delay_ms))
-
-
-def end_failed(work: Work, code: str, message: str, node: str) -> None:
-    """Fail the instance, clean up what is open, tell the parent."""
-    clean_up(work, f"the workflow failed at {node}")
-    work.emit(WorkflowFailed(code, message, node))
-    parent = work.state.parent
-    if parent.id:
-        work.send(parent.id, parent.incarnation, FailCall(parent.call, code, message))
-
-
-def clean_up(work: Work, reason: str) -> None:
-    """Cancel open activities and children; their tokens end with the instance."""
-    for key, activity in work.state.activities.items():
-        if not activity.retry_at:
-            work.cancel_task(key, activity.attempt, reason)
-    for call in work.state.calls.values():
-        work.send(call.child_id, "", CancelInstance(reason))

@@ -23,13 +23,16 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import RESULT, advance, leave
-from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
-from streams.domain.instance.enter import enter
-from streams.domain.instance.fail_activity import clean_up
+from streams.domain.instance.advance import advance, begin, leave
+from streams.domain.instance.awaiting import subscribe
+from streams.domain.instance.ending import RESULT
+from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.lifecycle import illegal, too_long
+from streams.domain.instance.outputs import UNMAPPED, mapped, stay
+from streams.domain.instance.places import OUT, ROOT, bare, inside, scope_of
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
-from streams.domain.instance.walk import OUT, Walk
+from streams.domain.instance.variables import seen_from
+from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Call
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
@@ -59,6 +62,9 @@ def decide_resume(command: ResumeInstance, state: InstanceState, ctx: Decision) 
         return refusal
     work = Work(state, ctx)
     work.emit(WorkflowResumed(command.reason))
+    for number, opened in work.state.subscriptions.items():
+        if opened.channel:
+            subscribe(work, number)  # What was deferred may be offered again at once.
     _release(work)
     return work.accepted()
 
@@ -72,22 +78,25 @@ def decide_continue(_: Continue, state: InstanceState, ctx: Decision) -> Outcome
 
 
 def _release(work: Work) -> None:
-    """Take the tokens off the flows on which they were held back."""
+    """Take the tokens off the flows on which they were held back, in scopes from the inside."""
+    for scope in [*sorted(work.state.scopes, reverse=True), ROOT]:
+        if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
+            _release_in(work, scope)
+
+
+def _release_in(work: Work, scope: int) -> None:
     graph = work.graph
     flows = graph.definition.flows
-    held = [
-        (token, flows[place])
-        for token, place in work.state.tokens.items()
-        if place in flows and flows[place].target not in graph.joins
-    ]
-    walk = Walk(work, [token for token, _ in held], {})
-    for _, flow in held:
+    here = {t: place for t, place in inside(work.state.tokens, scope).items() if place in flows}
+    held = {token: flows[p] for token, p in here.items() if flows[p].target not in graph.joins}
+    walk = Walk(work, list(held), {}, scope)
+    for flow in held.values():
         walk.arrive(flow)
-    waiting = {flows[p].target for p in work.state.tokens.values() if p in flows}
+    waiting = {flows[place].target for place in here.values()}
     for join in sorted(waiting & graph.joins):
         walk.check_join(join)
-    if held or waiting:
-        advance(work, walk, lambda moves: NodeExecuted("", "release", moves))
+    if here:
+        advance(work, walk, lambda moves: NodeExecuted("", "release", moves), scope)
 
 
 def decide_cancel(command: CancelInstance, state: InstanceState, ctx: Decision) -> Outcome:
@@ -160,18 +169,19 @@ def _retry(work: Work, found: Incident) -> None:
         work.effects.append(RedriveCommand(found.command))
         return
     place = work.state.tokens.get(found.token, "")
-    if place == RESULT:
-        walk = Walk(work, [found.token], {})
-        advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves))
-    elif place.endswith(OUT):
-        _leave(work, found.node, found.token)
+    scope, there = scope_of(place), bare(place)
+    if there == RESULT:
+        walk = Walk(work, [found.token], {}, scope)
+        advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
+    elif there.endswith(OUT):
+        _leave(work, found.node, found.token, scope)
     elif place:
-        enter(work, found.node, found.token)
+        begin(work, found.node, found.token)
 
 
-def _leave(work: Work, node: str, token: int) -> None:
+def _leave(work: Work, node: str, token: int, scope: int) -> None:
     """Compute the outputs of a node that is done once more, and leave it."""
-    graph, variables = work.graph, work.state.variables
+    graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output = None
     if isinstance(kind, Activity | Call):
@@ -181,11 +191,11 @@ def _leave(work: Work, node: str, token: int) -> None:
         return NodeExecuted(node, "retry", moves)
 
     try:
-        writes = mapped(work, node, {}, output)
+        writes = mapped(work, node, {}, {"output": output}, scope)
     except UNMAPPED as error:
-        stay(work, node, token, error)
+        stay(work, node, token, error, scope)
         return
-    leave(work, node, [token], writes, cause)
+    leave(work, node, [token], writes, cause, scope)
 
 
 def _result(variables: dict[str, bytes], path: str) -> object:

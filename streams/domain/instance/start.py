@@ -9,7 +9,9 @@ from schemas.events import NO_PARENT, Moves, Parent, WorkflowCreated, WorkflowSt
 from schemas.json_text import JsonError, canonical, parse_object
 from streams.domain.instance.advance import leave
 from streams.domain.instance.lifecycle import illegal
+from streams.domain.instance.limits import too_large
 from streams.domain.instance.state import InstanceState
+from streams.domain.instance.variables import LOCAL
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import Decision, Outcome, Rejected
@@ -97,6 +99,10 @@ def _prepare(
         variables = {name: canonical(v) for name, v in parse_object(command.variables).items()}
     except JsonError as error:
         return Rejected("InvalidInput", f"variables: {error}")
+    for name in variables:
+        if name[:1] == LOCAL:
+            message = f"the variable {name!r} begins with {LOCAL!r}: name it otherwise"
+            return Rejected("InvalidInput", message)
     if graph.default_variables:
         variables = {**graph.default_variables, **variables}
     metadata = NO_METADATA
@@ -121,25 +127,3 @@ def _metadata(given: bytes, ctx: Decision) -> bytes | Rejected:
             "(variable_bytes_max)",
         )
     return metadata
-
-
-def too_large(variables: dict[str, bytes], ctx: Decision) -> Rejected | None:
-    """Return the refusal of variables above their limits, or None."""
-    limits = ctx.limits
-    total = 0
-    for name, value in variables.items():
-        size = len(value)
-        total += size + len(name)
-        if size > limits.variable:
-            return Rejected(
-                "limit_exceeded",
-                f"variable {name!r} has {size} bytes, the limit is {limits.variable} "
-                "(variable_bytes_max): pass large data by reference",
-            )
-    if total > limits.state:
-        return Rejected(
-            "limit_exceeded",
-            f"the variables have {total} bytes together, the limit of an instance is "
-            f"{limits.state} (state_bytes_max)",
-        )
-    return None

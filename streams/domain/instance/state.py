@@ -86,6 +86,30 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     command: bytes = b""
 
 
+class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A scope that runs. Its key is the sequence of `scope.started`."""
+
+    node: str
+    token: int
+    """The token that waits at the scope's node; it says which scope is around."""
+    variables: dict[str, bytes] = {}
+    """The local ones: canonical JSON by name."""
+
+
+class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An event that is waited for. Its key is the sequence of `event.awaited`."""
+
+    node: str
+    """The boundary event, or the event that follows an event gateway."""
+    token: int
+    """The token of its host, or of the gateway."""
+    kind: str
+    due: int = 0
+    channel: str = ""
+    taken: str = ""
+    """The message that it took last, where it takes many."""
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -115,6 +139,8 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why it was suspended, cancelled or terminated."""
     metadata: bytes = b"{}"
     """A JSON object of the client's own."""
+    scopes: dict[int, OpenScope] = {}
+    subscriptions: dict[int, OpenSubscription] = {}
 
 
 encode_state = msgspec.msgpack.Encoder().encode

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from schemas.commands import FireTimer
 from schemas.events import Moves, NodeExecuted
-from streams.domain.instance.advance import leave
-from streams.domain.instance.complete_activity import UNMAPPED, mapped, stay
+from streams.domain.instance.advance import catch, leave
 from streams.domain.instance.enter import again
 from streams.domain.instance.fail_activity import fail, kind_of
+from streams.domain.instance.outputs import UNMAPPED, mapped, stay
+from streams.domain.instance.places import scope_of
 from streams.domain.instance.state import RUNNING, InstanceState
 from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
 
-TIMER, RETRY, START, CLOSE, BEAT = "timer", "retry", "start", "close", "beat"
+TIMER, RETRY, START, CLOSE, BEAT, CATCH = "timer", "retry", "start", "close", "beat", "catch"
 Moment = tuple[int, str, int]
 """Due time, what for, and the token or activity."""
 
@@ -20,6 +21,7 @@ Moment = tuple[int, str, int]
 def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
     """Return every moment that the instance waits for."""
     found: list[Moment] = [(timer.due, TIMER, token) for token, timer in state.timers.items()]
+    found.extend((one.due, CATCH, key) for key, one in state.subscriptions.items() if one.due)
     for key, activity in state.activities.items():
         if activity.retry_at:
             found.append((activity.retry_at, RETRY, key))
@@ -37,7 +39,7 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
 
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
-    if state.status != RUNNING or not (state.timers or state.activities):
+    if state.status != RUNNING or not (state.timers or state.activities or state.subscriptions):
         return 0
     found = moments(state, beats)
     return min(found)[0] if found else 0
@@ -60,6 +62,9 @@ def _fire(work: Work, moment: Moment) -> None:
     if what == TIMER:
         _fire_timer(work, key, due)
         return
+    if what == CATCH:
+        catch(work, key, work.state.subscriptions[key])
+        return
     activity = work.state.activities[key]
     if what == RETRY:
         again(work, key, activity)
@@ -76,14 +81,15 @@ def _fire(work: Work, moment: Moment) -> None:
 
 def _fire_timer(work: Work, token: int, due: int) -> None:
     node = work.state.timers[token].node
+    scope = scope_of(work.state.tokens[token])
 
     def cause(moves: Moves) -> NodeExecuted:
         return NodeExecuted(node, "timer", moves, due)
 
     try:
-        writes = mapped(work, node, {}, None)
+        writes = mapped(work, node, {}, {"output": None}, scope)
     except UNMAPPED as error:
         work.emit(cause(Moves([token])))
-        stay(work, node, token, error)
+        stay(work, node, token, error, scope)
         return
-    leave(work, node, [token], writes, cause)
+    leave(work, node, [token], writes, cause, scope)

@@ -1,14 +1,14 @@
 """The token game: where a token goes when its node is done.
 
 BPMN 2.0: an exclusive gateway takes one flow, every other node all flows whose condition
-holds (implicit split); a parallel gateway waits for a token on each incoming flow; any
-other node takes each token as it comes (implicit merge).
+holds (implicit split); a join waits (`joins.py`); any other node takes each token as it
+comes (implicit merge).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,12 +16,22 @@ import msgspec
 from schemas.events import Moves, Token
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.joins import Marking, goes_on, inclusive_join
+from streams.domain.instance.places import OUT, ROOT, at, inside
+from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph
-from streams.domain.net.model import Activity, Call, End, ExclusiveGateway, Flow, Timer
+from streams.domain.net.model import End, ExclusiveGateway, Flow
 
-OUT = "/out"
-"""Suffix of the place of a token whose node's work is done but which cannot leave."""
+
+class Beginning(NamedTuple):
+    """A scope that begins with the event of a walk."""
+
+    key: int
+    """The sequence that the event will have."""
+    token: int
+    """The token that waits at the scope's node."""
+    variables: dict[str, bytes]
 
 
 class Trouble(NamedTuple):
@@ -39,32 +49,54 @@ class Walked(msgspec.Struct, frozen=True, gc=False):
     """How far the tokens came."""
 
     moves: Moves
-    entries: list[str]
-    """Wait nodes that were reached, in order."""
+    entries: list[tuple[str, int]]
+    """Wait nodes that were reached, in order; inside a scope each with its token, else with 0."""
     troubles: list[Trouble]
     held: bool
     """True where tokens were held back on flows because the command's share was done."""
+    final: str = ""
+    """The end that took every other token of the scope with it: it throws or terminates."""
 
 
 class Walk:
     """One walk through the net from the nodes that are done to the next waits."""
 
-    def __init__(self, work: Work, consumed: list[int], writes: dict[str, bytes]) -> None:
-        """Walk with the tokens consumed and the variables written by the coming event."""
+    def __init__(
+        self,
+        work: Work,
+        consumed: list[int],
+        writes: dict[str, bytes],
+        scope: int = ROOT,
+        begins: Beginning | None = None,
+    ) -> None:
+        """Walk with the tokens consumed and the variables written by the coming event.
+
+        `scope` is the running scope of all of them; `begins` one that the event begins.
+        """
         self._work = work
         self._graph: Graph = work.graph
         state = work.state
-        before = {} if state is None else state.variables
+        before = {} if state is None else seen_from(state, scope)
+        if begins is not None:
+            before = {**before, **begins.variables}
         self._variables = {**before, **writes} if writes else before
-        self._writes = writes
+        self._writes = addressed(state, scope, writes) if scope else writes
+        self._scope = scope if begins is None else begins.key
+        self._first = 1 if state is None else state.next_token
+        if begins is not None:
+            self._first = max(self._first, begins.token + 1)
+        self._final = ""
         self._consumed = consumed
         self._path: list[str] = []
         self._entries: list[str] = []
         self._troubles: list[Trouble] = []
         self._flows: deque[Flow] = deque()
-        self._arrived: dict[str, int] = {}
-        """New tokens at joins, by flow."""
+        self._marking_now: Marking | None = None
         self._held: list[str] = []
+
+    def pass_by(self, steps: Sequence[str]) -> None:
+        """Note nodes and flows that were passed before the walk."""
+        self._path.extend(steps)
 
     def leave(self, node: str) -> None:
         """Take the flows out of a node that is done."""
@@ -77,13 +109,15 @@ class Walk:
 
     def check_join(self, node: str) -> None:
         """Fire a join, as often as it can, whose tokens came while nothing was routed."""
-        while self._join(node):
+        while node not in self._graph.or_joins and self._join(node):
             pass
 
     def run(self, *, suspended: bool = False) -> Walked:
         """Follow the flows until every token waits; while suspended none goes any further."""
         work = self._work
-        while self._flows:
+        while self._flows or (not suspended and self._free_a_join()):
+            if not self._flows:
+                continue  # The join that was freed could not leave.
             flow = self._flows.popleft()
             if suspended or work.exhausted():
                 self._held.append(flow.id)
@@ -91,43 +125,63 @@ class Walk:
             work.steps += 1
             self._path.append(flow.id)
             self._enter(flow)
+            if self._final:
+                self._forget()
         held = bool(self._held) and not suspended
-        return Walked(self._moves(), self._entries, self._troubles, held)
+        moves, entries = self._moves()
+        return Walked(moves, entries, self._troubles, held, self._final)
+
+    def _forget(self) -> None:
+        """Drop the tokens of this walk: an end takes every other token with it."""
+        for tokens in (self._flows, self._entries, self._troubles, self._held):
+            tokens.clear()
+        self._marking_now = None
 
     def _enter(self, flow: Flow) -> None:
         node = flow.target
         graph = self._graph
         if node in graph.joins:
-            self._arrived[flow.id] = self._arrived.get(flow.id, 0) + 1
-            self._join(node)
+            self._marking().put(flow.id)
+            if node not in graph.or_joins:
+                self._join(node)
             return
-        kind = graph.nodes[node].kind
-        if isinstance(kind, Activity | Timer | Call):
+        if node in graph.waits:
             self._entries.append(node)
             return
         self._path.append(node)
+        kind = graph.nodes[node].kind
         if not isinstance(kind, End):
             self._take(node)
+        elif kind.terminate or kind.error is not None:
+            self._final = node
+
+    def _marking(self) -> Marking:
+        if self._marking_now is None:
+            state = self._work.state
+            tokens = {} if state is None else inside(state.tokens, self._scope)
+            self._marking_now = Marking(tokens, self._consumed)
+        return self._marking_now
 
     def _join(self, node: str) -> bool:
-        """Consume one token of each incoming flow, if there is one on each."""
-        incoming = self._graph.incoming[node]
-        resting: dict[str, int] = {}
-        state = self._work.state
-        if state is not None:
-            gone = set(self._consumed)
-            for token, place in state.tokens.items():
-                if token not in gone:
-                    resting.setdefault(place, token)
-        if not all(self._arrived.get(f.id) or f.id in resting for f in incoming):
+        """Leave a join if it can go on."""
+        if not goes_on(self._graph, node, self._marking()):
             return False
-        for flow in incoming:
-            if self._arrived.get(flow.id):
-                self._arrived[flow.id] -= 1
-            else:
-                self._consumed.append(resting[flow.id])
-        self._path.append(node)
-        self._take(node)
+        self.leave(node)
+        return True
+
+    def _free_a_join(self) -> bool:
+        """Leave an inclusive join that nothing on its way to it holds back any more."""
+        if not self._graph.or_joins or self._final:
+            return False
+        marking = self._marking()
+        elsewhere = [*self._held, *self._entries, *(trouble.node for trouble in self._troubles)]
+        found = inclusive_join(self._graph, marking, elsewhere)
+        if found is None:
+            return False
+        join, arrived = found
+        for flow in arrived:
+            marking.take(flow)
+        self.leave(join)
         return True
 
     def _take(self, node: str) -> None:
@@ -167,14 +221,20 @@ class Walk:
         return chosen
 
     def _trouble(self, node: str, code: str, message: str, expression: str, seen: bytes) -> None:
-        self._troubles.append(Trouble(node, node + OUT, code, message, expression, seen))
+        place = at(node + OUT, self._scope)
+        self._troubles.append(Trouble(node, place, code, message, expression, seen))
 
-    def _moves(self) -> Moves:
-        places: Iterable[str] = self._held
-        if self._arrived:
-            waiting = [flow for flow, count in self._arrived.items() for _ in range(count)]
-            places = [*waiting, *self._held]
-        state = self._work.state
-        token = 1 if state is None else state.next_token
-        produced = [Token(token + n, place) for n, place in enumerate(places)]
-        return Moves(self._consumed, produced, self._path, self._writes)
+    def _moves(self) -> tuple[Moves, list[tuple[str, int]]]:
+        places = self._held
+        if self._marking_now is not None:
+            places = [*self._marking_now.produced(), *self._held]
+        if not self._scope:
+            produced = [Token(self._first + n, place) for n, place in enumerate(places)]
+            entries = [(node, 0) for node in self._entries]
+        else:
+            # Inside a scope a token says where it is before anything waits with it.
+            everywhere = enumerate([*places, *self._entries], self._first)
+            produced = [Token(number, at(place, self._scope)) for number, place in everywhere]
+            tokens = [token.id for token in produced[len(places) :]]
+            entries = list(zip(self._entries, tokens, strict=True))
+        return Moves(self._consumed, produced, self._path, self._writes), entries

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.commands import CloseSubscription
+from schemas.events import EventAwaited
 from schemas.tasks import ActivityCancellation
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.state import InstanceState
@@ -21,7 +23,17 @@ from streams.domain.protocol import (
 class Work:
     """Collects the events and effects of a decision over a working state."""
 
-    __slots__ = ("_graph", "_incarnation", "ctx", "effects", "events", "state", "steps")
+    __slots__ = (
+        "_graph",
+        "_incarnation",
+        "_opened",
+        "_over",
+        "ctx",
+        "effects",
+        "events",
+        "state",
+        "steps",
+    )
 
     def __init__(self, state: InstanceState | None, ctx: Decision) -> None:
         """Start from the state before; None for an instance that begins."""
@@ -30,6 +42,8 @@ class Work:
         self.events: list[msgspec.Struct] = []
         self.effects: list[Effect] = []
         self.steps = 0
+        self._opened = {} if state is None else state.subscriptions
+        self._over: tuple[int, ...] = ()
         self._incarnation = ctx.incarnation if state is None else state.incarnation
         self._graph: Graph | None = None
 
@@ -71,11 +85,29 @@ class Work:
         )
         self.state = evolve(state, event, place)
         self.events.append(event)
+        if type(event) is EventAwaited:
+            self._opened = {**self._opened, sequence: self.state.subscriptions[sequence]}
         return sequence
 
     def send(self, aggregate_id: str, incarnation: str, body: msgspec.Struct) -> None:
         """Ask another instance for something."""
         self.effects.append(SendCommand("instance", aggregate_id, incarnation, body))
+
+    def tell_channel(self, channel: str, body: msgspec.Struct) -> None:
+        """Send a command to a channel."""
+        self.effects.append(SendCommand("channel", channel, "", body))
+
+    def answered(self, subscription: int) -> None:
+        """Note that a channel knows itself that this subscription is over."""
+        self._over = (*self._over, subscription)
+
+    def _close_subscriptions(self) -> None:
+        """Tell the channels of which subscriptions this decision made an end."""
+        mine = {n: one for n, one in self._opened.items() if one.channel and n not in self._over}
+        left = {} if self.state is None else self.state.subscriptions
+        for number in sorted(mine.keys() - left.keys()):
+            owner = (self.ctx.aggregate_id, self._incarnation)
+            self.tell_channel(mine[number].channel, CloseSubscription(*owner, number))
 
     def cancel_task(self, activity: int, attempt: int, reason: str) -> None:
         """Tell workers that a task is no longer wanted."""
@@ -91,4 +123,6 @@ class Work:
 
     def accepted(self, result: bytes = b"null") -> Accepted:
         """Return what was decided."""
+        if self._opened:
+            self._close_subscriptions()
         return Accepted(self.events, self.effects, self.state, result)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.commands import AcquireLock, RequestLock
-from schemas.events import LockExtended, LockOwner, LockRequested
 from schemas.ids import task_id
+from schemas.lock_events import LockExtended, LockOwner, LockRequested
 from streams.domain.lock.state import WAITERS_MAX, Holder, Waiter, mark, place_of
 from streams.domain.lock.work import Work, result_of
 from streams.domain.protocol import Outcome, Rejected

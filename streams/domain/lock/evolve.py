@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.events import (
+from schemas.lock_events import (
     LockAcquired,
     LockExtended,
     LockOwner,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from schemas.commands import ExtendLock, FireTimer, ForceReleaseLock, ReleaseLock, ReturnLock
-from schemas.events import LockExtended, LockOwner
 from schemas.ids import task_id
+from schemas.lock_events import LockExtended, LockOwner
 from streams.domain.lock.acquire import checked_time
 from streams.domain.lock.state import FORCED, RELEASED, WITHDRAWN, place_of, release_mark
 from streams.domain.lock.work import Work

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.events import LockOwner
+from schemas.lock_events import LockOwner
 
 WAITERS_MAX: Final = 500
 RECENT_MAX: Final = 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from schemas.commands import LockGranted, LockLost, LockRefused
-from schemas.events import LockAcquired, LockOwner, LockReleased, LockRequestRefused
 from schemas.json_text import canonical
+from schemas.lock_events import LockAcquired, LockOwner, LockReleased, LockRequestRefused
 from streams.domain.lock.evolve import evolve
 from streams.domain.lock.state import RELEASED, TIMEOUT, Holder, LockState, Waiter
 from streams.domain.protocol import (

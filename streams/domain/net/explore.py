@@ -106,10 +106,15 @@ def _nexts(
     acted = False
     for place in bits(marking):
         for number, firing in by_place.get(place, ()):
-            if marking & firing.pre != firing.pre:
+            if not firing.enabled(marking):
                 continue
             acted = True
             found.fired.add(number)
+            if firing.urgent:
+                return {marking ^ firing.pre | firing.post: number}, acted
+            if firing.clears:
+                nexts.setdefault(firing.post, number)
+                continue
             rest = marking ^ firing.pre
             if rest & firing.post:
                 if found.clash is None:

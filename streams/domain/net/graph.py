@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,17 +13,30 @@ from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.edges import edges_of
 from streams.domain.net.model import (
     Activity,
+    Boundary,
     Call,
     Definition,
     End,
     Expression,
     Flow,
+    InclusiveGateway,
+    MessageTrigger,
     Node,
     ParallelGateway,
-    Start,
+    PartialJoin,
+    Scope,
+    Throw,
     Timer,
+    TimerTrigger,
+    Waiting,
+    WithOutput,
 )
+from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
 
+_STRAIGHT_STEPS_MAX = 64
+"""A longer way is left to the walk: kept for each node on it, it would take the square of its
+length to compile."""
 Mapping = tuple[tuple[tuple[str, ...], Value], ...]
 """Output mappings: path of the variable, value."""
 
@@ -48,41 +62,67 @@ class Graph:
     """The compiled form of one definition version; never changes."""
 
     __slots__ = (
-        "calls",
+        "_types",
+        "boundaries",
         "dates",
         "default_variables",
         "definition",
         "durations",
+        "given",
         "incoming",
         "inputs",
         "joins",
+        "keys",
+        "messages",
         "nodes",
+        "or_joins",
         "outgoing",
         "outputs",
+        "partial_joins",
         "results",
         "start",
+        "starts",
         "straight",
         "version",
+        "waits",
     )
 
     def __init__(self, definition: Definition) -> None:
         """Compile; raises `CompileError`, whose message names the node or flow."""
         self.definition = definition
+        self._types: dict[str, dict[str, str]] = {}
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
-        self.start = next(n.id for n in self.nodes.values() if isinstance(n.kind, Start))
+        self.starts = starts_of(definition)
+        """Start node by scope node."""
+        self.start = self.starts[""]
+        self.boundaries = boundaries_of(definition)
+        """Boundary events by host."""
         edges = edges_of(definition)
         self.incoming = {node: tuple(flows) for node, flows in edges.incoming.items()}
         self.outgoing = {node: self._routes(flows) for node, flows in edges.outgoing.items()}
-        self.joins = frozenset(
-            node.id
-            for node in self.nodes.values()
-            if isinstance(node.kind, ParallelGateway) and len(self.incoming[node.id]) > 1
-        )
+        hosts = {b: host for host, events in self.boundaries.items() for b in events}
+        several = [node for node in self.nodes.values() if len(self.incoming[node.id]) > 1]
+        self.or_joins: dict[str, Reach] = {
+            node.id: reach_of(node.id, edges.incoming, hosts)
+            for node in several
+            if isinstance(node.kind, InclusiveGateway)
+        }
+        self.partial_joins = {
+            node.id: node.kind.count for node in several if isinstance(node.kind, PartialJoin)
+        }
+        parallel = {node.id for node in several if isinstance(node.kind, ParallelGateway)}
+        self.joins = frozenset({*parallel, *self.or_joins, *self.partial_joins})
+        self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
-        self.calls: dict[str, tuple[tuple[str, Value], ...]] = {}
+        self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
+        """Inputs of calls and scopes: variable, value."""
+        self.keys: dict[str, Value] = {}
+        """Correlation keys of what catches or throws messages."""
+        self.messages: dict[str, Value] = {}
+        """Messages of error ends."""
         self.durations: dict[str, Value] = {}
         self.dates: dict[str, Value] = {}
         for node in self.nodes.values():
@@ -95,19 +135,25 @@ class Graph:
             name: canonical(value) for name, value in definition.defaults.items()
         }
 
+    def ways_out(self, nodes: Iterable[str]) -> list[str]:
+        """Return the flows out of some nodes."""
+        return [route.flow.id for node in nodes for route in self.outgoing[node]]
+
     def _routes(self, flows: list[Flow]) -> tuple[Route, ...]:
         """Return the outgoing flows in the order in which a choice tries them."""
         ordered = sorted(flows, key=lambda flow: (flow.default, -flow.weight))
         return tuple(Route(flow, self._condition(flow)) for flow in ordered)
 
     def _straight_ways(self) -> dict[str, Straight]:
+        if self.or_joins:
+            return {}  # Where a token goes may free a join that waits for it elsewhere.
         found = {node: self._straight(node) for node in self.nodes}
         return {node: way for node, way in found.items() if way is not None}
 
     def _straight(self, node: str) -> Straight | None:
-        """Walk from a node as far as there is one way only; None where that is not far enough."""
+        """Walk from a node as far as there is one way only; None where it leads no further."""
         path, steps = [node], 0
-        while steps <= len(self.nodes):
+        while steps < _STRAIGHT_STEPS_MAX:
             routes = self.outgoing[node]
             if len(routes) != 1 or routes[0].condition is not None:
                 return None
@@ -116,45 +162,61 @@ class Graph:
             path.append(flow.id)
             if node in self.joins:
                 return None
-            kind = self.nodes[node].kind
-            if isinstance(kind, Activity | Timer | Call):
+            if node in self.waits:
                 return Straight(path, node, steps)
             path.append(node)
+            kind = self.nodes[node].kind
             if isinstance(kind, End):
-                return Straight(path, "", steps)
+                plain = kind.error is None and not kind.terminate
+                return Straight(path, "", steps) if plain else None
         return None
 
     def _condition(self, flow: Flow) -> Program | None:
         if not flow.condition:
             return None
         try:
-            return compile_cel(flow.condition, self.definition.variables)
+            return compile_cel(flow.condition, self._declared(self.nodes[flow.source].scope))
         except CompileError as error:
             raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
 
-    def _value(self, expression: Expression, where: str) -> Value:
+    def _declared(self, scope: str) -> dict[str, str]:
+        if scope not in self._types:
+            self._types[scope] = declared_in(self.definition, scope)
+        return self._types[scope]
+
+    def _value(self, expression: Expression, where: str, scope: str = "") -> Value:
         try:
-            return compile_value(expression, self.definition.variables)
+            return compile_value(expression, self._declared(scope))
         except CompileError as error:
             raise CompileError(error.source, f"{where}: {error.message}") from None
 
     def _compile_node(self, node: Node) -> None:
-        kind: Any = node.kind
+        kind, name = node.kind, node.id
+        timed = kind.trigger if isinstance(kind, Boundary) else kind
         if isinstance(kind, Activity):
-            self.inputs[node.id] = self._value(kind.input, f"node {node.id}: input")
-        elif isinstance(kind, Call):
-            self.calls[node.id] = tuple(
-                (name, self._value(value, f"node {node.id}: input {name}"))
-                for name, value in kind.input.items()
+            self.inputs[name] = self._value(kind.input, f"node {name}: input", node.scope)
+        elif isinstance(kind, Call | Scope):
+            self.given[name] = tuple(
+                (key, self._value(value, f"node {name}: input {key}", node.scope))
+                for key, value in kind.input.items()
             )
-        elif isinstance(kind, Timer):
-            if kind.duration is not None:
-                self.durations[node.id] = self._value(kind.duration, f"node {node.id}: duration")
-            if kind.date is not None:
-                self.dates[node.id] = self._value(kind.date, f"node {node.id}: date")
-        if isinstance(kind, Activity | Call | Timer) and kind.output:
-            self.outputs[node.id] = tuple(
-                (tuple(path.split(".")), self._value(value, f"node {node.id}: output {path}"))
+        elif isinstance(kind, End) and kind.error is not None:
+            self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
+        elif isinstance(kind, Throw):
+            self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
+        elif isinstance(timed, Timer | TimerTrigger):
+            if timed.duration is not None:
+                where = f"node {name}: duration"
+                self.durations[name] = self._value(timed.duration, where, node.scope)
+            if timed.date is not None:
+                self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
+        trigger = getattr(kind, "trigger", None)
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
+        if isinstance(kind, WithOutput) and kind.output:
+            seen = name if isinstance(kind, Scope) else node.scope
+            self.outputs[name] = tuple(
+                (tuple(path.split(".")), self._value(value, f"node {name}: output {path}", seen))
                 for path, value in kind.output.items()
             )
 

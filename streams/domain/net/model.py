@@ -66,8 +66,18 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
     """The none start event."""
 
 
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """What an error end throws."""
+
+    code: str
+    message: Expression = Expression("")
+
+
 class End(msgspec.Struct, frozen=True, gc=False, tag="end"):
-    """The none end event: takes its token away."""
+    """An end event: takes its token away; may throw an error, or take all tokens of its scope."""
+
+    error: Failure | None = None
+    terminate: bool = False
 
 
 class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
@@ -98,6 +108,24 @@ class ParallelGateway(msgspec.Struct, frozen=True, gc=False, tag="parallel"):
     """Waits for one token on every incoming flow, then takes every outgoing flow."""
 
 
+class InclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="inclusive"):
+    """Takes every outgoing flow whose condition is true, else the default.
+
+    With several incoming flows it waits until no token elsewhere can still come to it on a
+    flow that has none (BPMN 2.0.2, table 13.4).
+    """
+
+
+class PartialJoin(msgspec.Struct, frozen=True, gc=False, tag="join"):
+    """Goes on when `count` of its incoming flows have brought a token; the others' are absorbed.
+
+    When every flow has brought one it begins again (blocking partial join, workflow pattern 31;
+    with a count of 1 the blocking discriminator, 28).
+    """
+
+    count: int
+
+
 class Timer(msgspec.Struct, frozen=True, gc=False, tag="timer"):
     """An intermediate timer event: a duration or a date, each possibly an expression.
 
@@ -123,7 +151,90 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     """True: the child is a root of its own, on a partition of its own."""
 
 
-NodeKind = Start | End | Activity | ExclusiveGateway | ParallelGateway | Timer | Call
+class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
+    """An embedded sub-process: the nodes whose `scope` is this node's id, run as one."""
+
+    variables: dict[str, str] = {}
+    """Local variables, by name their types; nobody outside sees or changes them."""
+    defaults: dict[str, Any] = {}
+    input: dict[str, Expression] = {}
+    """Local variables by expression over the variables outside."""
+    output: dict[str, Expression] = {}
+    """Variables outside (dotted path) by expression over the local ones."""
+
+
+class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
+    """Waits for the first of the events that follow it, and takes that way only."""
+
+
+class TimerTrigger(msgspec.Struct, frozen=True, gc=False, tag="timer"):
+    """After a duration, or at a date; as `Timer`."""
+
+    duration: Expression | None = None
+    date: Expression | None = None
+
+
+class ErrorTrigger(msgspec.Struct, frozen=True, gc=False, tag="error"):
+    """When an error with this code leaves the host; an empty code catches every error."""
+
+    code: str = ""
+
+
+class MessageTrigger(msgspec.Struct, frozen=True, gc=False, tag="message"):
+    """When a message comes with this name and correlation key."""
+
+    message: str
+    key: Expression = Expression("")
+
+
+class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
+    """When a signal with this name is broadcast."""
+
+    signal: str
+
+
+Channelled = MessageTrigger | SignalTrigger
+Trigger = TimerTrigger | ErrorTrigger | Channelled
+
+
+class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
+    """An intermediate event: waits for a message or a signal."""
+
+    trigger: Channelled
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
+
+
+class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
+    """Publishes a message or broadcasts a signal, and goes on at once."""
+
+    trigger: Channelled
+    payload: Expression = Expression(None)
+    ttl_ms: int = 3_600_000
+    """Messages: how long one waits for somebody."""
+
+
+class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
+    """An event on the edge of an activity, a call, a scope: a way out of it."""
+
+    host: str
+    trigger: Trigger
+    interrupting: bool = True
+    """True: the host is stopped. False: it goes on, beside the way that begins here."""
+    output: dict[str, Expression] = {}
+    """Output mapping; an error is seen as `error` with `code`, `message`, `node`."""
+
+
+Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
+Host = Activity | Call | Scope
+"""Kinds that may have boundary events."""
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
+"""Kinds at which a token rests until something happens."""
+WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+"""Kinds with an output mapping."""
+NodeKind = Start | End | Gateway | Waiting | Boundary
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +245,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     name: str = ""
     """Display name, in any language."""
     metadata: dict[str, Any] = {}
+    scope: str = ""
+    """The scope node that it is part of; empty for the workflow itself."""
 
 
 class Definition(msgspec.Struct, frozen=True, gc=False):

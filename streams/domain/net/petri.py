@@ -1,22 +1,12 @@
-"""A definition as a Petri net: a place per flow, a firing per way through a node.
+"""Petri nets whose places hold at most one token.
 
-The net has every choice open, for the values of conditions are the data's; but of two flows
-whose conditions are each other's negation exactly one is taken.
 Markings are integers, a bit for each place, since a place with two tokens is already a fault.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
-from typing import Final, NamedTuple
-
-from streams.domain.net.edges import Edges, edges_of
-from streams.domain.net.model import Definition, End, ExclusiveGateway, Flow, Node, ParallelGateway
-from streams.domain.net.opposites import are_opposite
-
-SPLIT_MAX: Final = 12
-"""Conditional flows of an implicit split whose every combination is looked at."""
+from typing import NamedTuple
 
 
 class Step(NamedTuple):
@@ -40,6 +30,16 @@ class Firing(NamedTuple):
     """Places on which it puts a token each."""
     also: frozenset[str] = frozenset()
     """Other nodes that can act whenever this one does."""
+    absent: int = 0
+    """Places that must be empty (inhibitor arcs): what an inclusive join still waits for."""
+    urgent: bool = False
+    """Happens at once, before anything else: no token can come in between."""
+    clears: bool = False
+    """Takes every other token with it, as an end does that throws or terminates."""
+
+    def enabled(self, marking: int) -> bool:
+        """Tell whether it can be fired in a marking."""
+        return marking & self.pre == self.pre and not marking & self.absent
 
     def nodes(self) -> Iterator[str]:
         """Yield every node that can act where this can be fired."""
@@ -69,73 +69,3 @@ def bits(marking: int) -> Iterator[int]:
         place = marking & -marking
         yield place
         marking ^= place
-
-
-class TooManyChoicesError(Exception):
-    """A split with more combinations than are looked at."""
-
-
-def petri_net(definition: Definition) -> Net:
-    """Return the net of a definition whose structure is in order.
-
-    Raises:
-        TooManyChoicesError: an implicit split has more than `SPLIT_MAX` conditions.
-    """
-    edges = edges_of(definition)
-    kinds = {node.id: node.kind for node in definition.nodes.values()}
-    ends = [name for name, kind in kinds.items() if isinstance(kind, End)]
-    (begin,) = [name for name, flows in edges.incoming.items() if not flows]
-    places = (begin, *ends, *definition.flows)
-    bit = {name: 1 << number for number, name in enumerate(places)}
-    firings = []
-    for node in definition.nodes.values():
-        for pre in _entries(node, edges, bit, begin):
-            for post, taken in _exits(node, edges, bit):
-                firings.append(Firing((Step(node.id, taken),), pre, post))
-    return Net(places, tuple(firings), bit[begin], sum(bit[name] for name in ends))
-
-
-def _entries(node: Node, edges: Edges, bit: dict[str, int], begin: str) -> Iterator[int]:
-    """Yield what a node waits for: one flow, or with a join all of them."""
-    if node.id == begin:
-        yield bit[begin]
-    incoming = [bit[flow.id] for flow in edges.incoming[node.id]]
-    if isinstance(node.kind, ParallelGateway) and incoming:
-        yield sum(incoming)
-    else:
-        yield from incoming
-
-
-def _exits(node: Node, edges: Edges, bit: dict[str, int]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield the flows that a node may take together, with their names where it has a choice."""
-    if isinstance(node.kind, End):
-        yield bit[node.id], ()
-        return
-    flows = edges.outgoing[node.id]
-    choices = list(_choices(node, flows))
-    for chosen in choices:
-        taken = tuple(flow.id for flow in chosen) if len(choices) > 1 else ()
-        yield sum(bit[flow.id] for flow in chosen), taken
-
-
-def _choices(node: Node, flows: list[Flow]) -> Iterator[list[Flow]]:
-    conditional = [flow for flow in flows if flow.condition]
-    always = [flow for flow in flows if not flow.condition and not flow.default]
-    default = [flow for flow in flows if flow.default]
-    if isinstance(node.kind, ExclusiveGateway):
-        # The first without a condition is taken where none before it is true.
-        yield from ([flow] for flow in [*conditional, *(always[:1] or default)])
-        return
-    if len(conditional) > SPLIT_MAX:
-        raise TooManyChoicesError(node.id)
-    opposite = [
-        {one.id, other.id}
-        for one, other in combinations(conditional, 2)
-        if are_opposite(one.condition, other.condition)
-    ]
-    for count in range(len(conditional) + 1):
-        for some in combinations(conditional, count):
-            ids = {flow.id for flow in some}
-            chosen = [*always, *some] or default
-            if chosen and all(len(pair & ids) == 1 for pair in opposite):
-                yield chosen

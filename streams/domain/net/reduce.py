@@ -9,6 +9,9 @@ act (Berthelot, Checking properties of nets using transformations, 1985; Murata,
 - parallel places: of two places that the same firings fill and empty, one is enough;
 - parallel firings: of two firings with the same places, one is enough.
 
+Where a firing needs places empty (inclusive joins), a place goes only if what comes after it is
+watched by the same firings.
+
 A net of nested blocks becomes a handful of places, however many tokens are on their way in it.
 """
 
@@ -31,6 +34,10 @@ class _Reduction:
     def __init__(self, net: Net) -> None:
         self._net = net
         self._kept = net.start | net.ends
+        for firing in net.firings:
+            if firing.urgent or firing.clears:
+                self._kept |= firing.pre | firing.post
+        self._guards = {firing.absent for firing in net.firings if firing.absent}
         self._firings: dict[int, Firing] = dict(enumerate(net.firings))
         self._numbers = count(len(net.firings))
         self._filling: dict[int, set[int]] = defaultdict(set)
@@ -74,8 +81,12 @@ class _Reduction:
         if min(len(before), len(after)) > 1:
             return False  # There would be more firings than now.
         later = [self._firings[number] for number in after]
-        if any(firing.pre != place for firing in later):
+        if any(firing.pre != place or firing.absent for firing in later):
             return False
+        if any(
+            bool(place & guard) != bool(one.post & guard) for guard in self._guards for one in later
+        ):
+            return False  # What waits for the place to be empty would see the difference.
         rests = [self._firings[number].post & ~place for number in before]
         if any(rest & firing.post for rest in rests for firing in later):
             return False  # It is not safe: that is for the exploration to show.
@@ -89,6 +100,7 @@ class _Reduction:
                         first.pre,
                         first.post & ~place | second.post,
                         first.also | second.also,
+                        first.absent,
                     )
                 )
         return True
@@ -100,7 +112,7 @@ class _Reduction:
             if not after or place & self._kept:
                 continue
             first = seen.setdefault((frozenset(self._filling[place]), frozenset(after)), place)
-            if first != place:
+            if first != place and not any(place & guard for guard in self._guards):
                 self._drop(place)
                 merged = True
         return merged
@@ -115,9 +127,9 @@ class _Reduction:
         self._filling[place], self._emptying[place] = set(), set()
 
     def _merge_firings(self) -> bool:
-        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        groups: dict[tuple[int, int, int, bool], list[int]] = defaultdict(list)
         for number, firing in self._firings.items():
-            groups[firing.pre, firing.post].append(number)
+            groups[firing.pre, firing.post, firing.absent, firing.clears].append(number)
         merged = False
         for numbers in groups.values():
             if len(numbers) > 1:

@@ -31,11 +31,11 @@ def _clashes(marking: int, by_step: dict[Step, list[Firing]], run: list[Step], p
     """Tell whether a run can be made, and its last step is the first to fill a place twice."""
     last = len(run) - 1
     for number, step in enumerate(run):
-        able = [one for one in by_step[step] if marking & one.pre == one.pre]
+        able = [one for one in by_step[step] if one.enabled(marking)]
         if not able:
             return False
         firing = able[0]
-        marking ^= firing.pre
+        marking = 0 if firing.clears else marking ^ firing.pre
         if marking & firing.post:
             return number == last and bool(marking & firing.post & place)
         marking |= firing.post

@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 
 from streams.domain.net.explore import Clash, Explored, explore
-from streams.domain.net.model import Definition
-from streams.domain.net.petri import Net, Step, TooManyChoicesError, petri_net
+from streams.domain.net.model import Definition, InclusiveGateway, Scope
+from streams.domain.net.petri import Net, Step
 from streams.domain.net.reduce import reduced
 from streams.domain.net.shorten import shortened
+from streams.domain.net.translate import TooManyChoicesError, petri_net
 
 STATES_MAX: Final = 200_000
 _DRAWN_MAX: Final = 20_000
@@ -59,20 +60,31 @@ class Verdict(msgspec.Struct, frozen=True):
 def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     """Decide the soundness of a definition whose structure is in order.
 
-    The net is reduced before it is explored. Where something is wrong, the net as it was drawn
-    is explored too, for the shortest run that shows it; where that would take too long, the
-    reduced net's run is cut to what it needs.
+    The workflow and each of its scopes is judged by itself, a scope being one node of what is
+    around it. A net is reduced before it is explored. Where something is wrong, the net as it
+    was drawn is explored too, for the shortest run that shows it; where that would take too
+    long, the reduced net's run is cut to what it needs.
     """
+    scopes = [node.id for node in definition.nodes.values() if isinstance(node.kind, Scope)]
+    verdicts = [_judged(definition, scope, max_states) for scope in ["", *scopes]]
+    unknown = [verdict.why_unknown for verdict in verdicts if verdict.sound is None]
+    violations = [violation for verdict in verdicts for violation in verdict.violations]
+    sound = False if violations else None if unknown else True
+    states = sum(verdict.states for verdict in verdicts)
+    return Verdict(sound, states, violations, unknown[0] if unknown else "")
+
+
+def _judged(definition: Definition, scope: str, max_states: int) -> Verdict:
     try:
-        net = petri_net(definition)
+        net = petri_net(definition, scope)
     except TooManyChoicesError as error:
         text = f"{error} has too many conditional flows: put an exclusive gateway before some"
         return Verdict(None, 0, [], text)
     small = explore(reduced(net), max_states)
-    violations = violations_of(small, definition)
+    violations = violations_of(small, definition, scope)
     if violations:
         drawn = explore(net, min(max_states, _DRAWN_MAX))
-        violations = violations_of(drawn, definition) or _in_short(net, small, violations)
+        violations = violations_of(drawn, definition, scope) or _in_short(net, small, violations)
         return Verdict(sound=False, states=len(small.origin), violations=violations)
     if not small.complete:
         text = f"more than {max_states:,} states: raise --max-states, or split the workflow"
@@ -89,7 +101,7 @@ def _in_short(net: Net, small: Explored, violations: list[Violation]) -> list[Vi
     return [msgspec.structs.replace(first, trace=run), *others]
 
 
-def violations_of(found: Explored, definition: Definition) -> list[Violation]:
+def violations_of(found: Explored, definition: Definition, scope: str = "") -> list[Violation]:
     """Return what an exploration shows; each property once, with the first run against it."""
     violations = []
     if found.clash is not None:
@@ -101,7 +113,7 @@ def violations_of(found: Explored, definition: Definition) -> list[Violation]:
         if endless is not None:
             violations.append(_endless(found, endless))
     if found.complete and found.clash is None:
-        violations.extend(_dead(found, definition))
+        violations.extend(_dead(found, definition, scope))
     return violations
 
 
@@ -112,6 +124,10 @@ def _clash(found: Explored, clash: Clash, definition: Definition) -> Violation:
     if place in definition.nodes:
         message = f"the end {place} can be reached twice in one run"
         return Violation(PROPER, place, message, trace)
+    if place not in definition.flows:
+        host = place.partition("/")[0]
+        message = f"{host} can be reached again while it is still at work"
+        return Violation(SAFE, host, message, trace)
     flow = definition.flows[place]
     message = (
         f"flow {flow.id} from {flow.source} to {flow.target} can carry two tokens at once: what "
@@ -125,6 +141,12 @@ def _stuck(found: Explored, marking: int, definition: Definition) -> Violation:
     node = definition.flows[resting[0]].target
     here = [name for name in resting if definition.flows[name].target == node]
     lacking = [f.id for f in definition.flows.values() if f.target == node and f.id not in here]
+    if isinstance(definition.nodes[node].kind, InclusiveGateway):
+        message = (
+            f"a run can stop for ever: {node} has a token on {', '.join(here)} and waits for "
+            "tokens that wait for it in turn"
+        )
+        return Violation(OPTION, node, message, found.run_to(marking))
     message = (
         f"a run can stop for ever: {node} has a token on {', '.join(here)} and waits for one on "
         f"{', '.join(lacking)}, which cannot come any more"
@@ -138,10 +160,10 @@ def _endless(found: Explored, marking: int) -> Violation:
     return Violation(OPTION, node, f"from {node} on no run can end any more", trace)
 
 
-def _dead(found: Explored, definition: Definition) -> list[Violation]:
+def _dead(found: Explored, definition: Definition, scope: str) -> list[Violation]:
     alive = found.alive()
     return [
         Violation(NO_DEAD, name, f"{name} can never act, whatever the conditions", [])
-        for name in definition.nodes
-        if name not in alive
+        for name, node in definition.nodes.items()
+        if node.scope == scope and name not in alive
     ]

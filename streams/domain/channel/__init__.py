@@ -1,0 +1,1 @@
+"""channel: see the README of the room."""

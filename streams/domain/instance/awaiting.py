@@ -1,0 +1,116 @@
+"""Events that a token waits for: timers, messages, signals; on a boundary or by themselves."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from schemas.commands import BroadcastSignal, OpenSubscription, PublishMessage
+from schemas.events import EventAwaited
+from schemas.ids import channel_id
+from schemas.json_text import canonical
+from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.instance.variables import seen_from
+from streams.domain.instance.work import Work
+from streams.domain.net.model import Boundary, Channelled, ErrorTrigger, MessageTrigger, Throw
+
+KEY_LENGTH_MAX = 1_000
+
+
+class Awaited(NamedTuple):
+    """An event that begins to be waited for."""
+
+    node: str
+    kind: str
+    due: int = 0
+    channel: str = ""
+
+
+def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
+    """Return what a host's boundary events wait for; nothing where they wait already.
+
+    Raises one of `enter.UNBEGUN` where a moment or a key cannot be computed.
+    """
+    if any(one.token == token for one in work.state.subscriptions.values()):
+        return []
+    names = work.graph.boundaries.get(host, ())
+    return [awaited(work, name, scope) for name in names if not _is_error(work, name)]
+
+
+def _is_error(work: Work, name: str) -> bool:
+    return isinstance(getattr(work.graph.nodes[name].kind, "trigger", None), ErrorTrigger)
+
+
+def awaited(work: Work, name: str, scope: int) -> Awaited:
+    """Return what an event waits for that begins to wait now."""
+    trigger: Any = getattr(work.graph.nodes[name].kind, "trigger", None)
+    if isinstance(trigger, Channelled):
+        channel = _channel(work, name, trigger, scope)
+        kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
+        return Awaited(name, kind, channel=channel)
+    return Awaited(name, "timer", due_of(work, name, scope))
+
+
+def due_of(work: Work, node: str, scope: int) -> int:
+    """Return when a timer event is due that begins to wait now."""
+    graph, variables = work.graph, seen_from(work.state, scope)
+    if node in graph.durations:
+        return work.ctx.now + duration_ms(graph.durations[node].evaluate(variables))
+    # A due of 0 would say that nothing is due.
+    return max(1, date_ms(graph.dates[node].evaluate(variables)))
+
+
+def _channel(work: Work, node: str, trigger: Channelled, scope: int) -> str:
+    if isinstance(trigger, MessageTrigger):
+        return channel_id("message", trigger.message, _key(work, node, scope))
+    return channel_id("signal", trigger.signal)
+
+
+def _key(work: Work, node: str, scope: int) -> str:
+    """Return a correlation key: text as it is, a number or a boolean as JSON."""
+    value = work.graph.keys[node].evaluate(seen_from(work.state, scope))
+    if not isinstance(value, str | int | float | bool):
+        text = canonical(value).decode()[:80]
+        raise ValueError(f"the key of {node} is {text}: text is needed")  # noqa: TRY004 - data
+    key = value if isinstance(value, str) else canonical(value).decode()
+    if len(key) > KEY_LENGTH_MAX:
+        raise ValueError(f"the key of {node} has {len(key)} characters, {KEY_LENGTH_MAX} at most")
+    return key
+
+
+def await_events(work: Work, token: int, events: list[Awaited], host: str = "") -> None:
+    """Wait for events beside what the token does; with `host` it waits there for them alone."""
+    for event in events:
+        number = work.emit(
+            EventAwaited(event.node, token, event.kind, host, event.due, event.channel)
+        )
+        if event.channel:
+            subscribe(work, number)
+
+
+def subscribe(work: Work, number: int) -> None:
+    """Tell a channel that a subscription waits, or is ready again."""
+    opened = work.state.subscriptions[number]
+    once = not takes_many(work, opened.node)
+    owner = (work.ctx.aggregate_id, work.state.incarnation)
+    body = OpenSubscription(*owner, number, opened.node, once)
+    work.tell_channel(opened.channel, body)
+
+
+def takes_many(work: Work, node: str) -> bool:
+    """Tell whether an event is waited for again after it came: beside a host that goes on."""
+    kind = work.graph.nodes[node].kind
+    return isinstance(kind, Boundary) and not kind.interrupting
+
+
+def throw_to_channel(work: Work, node: str, kind: Throw, scope: int) -> bytes:
+    """Publish a throw event's message or signal; return its payload."""
+    payload = work.graph.inputs[node].json(seen_from(work.state, scope))
+    channel = _channel(work, node, kind.trigger, scope)
+    name = f"{work.ctx.aggregate_id}@{work.state.incarnation}:{work.next_sequence}"
+    if isinstance(kind.trigger, MessageTrigger):
+        key = _key(work, node, scope)
+        message = PublishMessage(kind.trigger.message, key, name, payload, kind.ttl_ms)
+        work.tell_channel(channel, message)
+    else:
+        work.tell_channel(channel, BroadcastSignal(kind.trigger.signal, name, payload))
+    return payload

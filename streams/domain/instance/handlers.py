@@ -1,0 +1,52 @@
+"""Who handles an error: the nearest boundary event, from the failed node outwards."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streams.domain.instance.places import ROOT, scope_of
+from streams.domain.instance.work import Work
+from streams.domain.net.graph import Graph
+from streams.domain.net.model import Boundary, ErrorTrigger
+
+
+class Handler(NamedTuple):
+    """A boundary event that catches an error, and what it stops."""
+
+    boundary: str
+    host: str
+    token: int
+    """The host's token."""
+    scope: int
+    """The running scope that host and boundary event are in."""
+
+
+def handler_of(work: Work, code: str, host: str, token: int, scope: int) -> Handler | None:
+    """Return who catches an error; `host` is the failed node, empty for an error end.
+
+    The scopes around are asked from the inside out, as BPMN has it.
+    """
+    state, graph = work.state, work.graph
+    while True:
+        boundary = _catching(graph, host, code)
+        if boundary:
+            return Handler(boundary, host, token, scope)
+        if scope == ROOT or scope not in state.scopes:
+            return None
+        opened = state.scopes[scope]
+        host, token = opened.node, opened.token
+        scope = scope_of(state.tokens[token])
+
+
+def _catching(graph: Graph, host: str, code: str) -> str:
+    """Return the host's boundary event for a code: one that names it before one for all."""
+    fallback = ""
+    for name in graph.boundaries.get(host, ()):
+        kind = graph.nodes[name].kind
+        assert isinstance(kind, Boundary)
+        if isinstance(kind.trigger, ErrorTrigger):
+            if kind.trigger.code == code:
+                return name
+            if not kind.trigger.code:
+                fallback = fallback or name
+    return fallback

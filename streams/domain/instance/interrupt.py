@@ -1,0 +1,64 @@
+"""Stopping what is under way: under one token, in a scope, or in the whole instance."""
+
+from __future__ import annotations
+
+from schemas.commands import CancelInstance
+from schemas.events import ActivityCancelled
+from streams.domain.instance.places import SCOPE, scope_of
+from streams.domain.instance.work import Work
+
+
+def stop_scope(work: Work, scope: int, reason: str) -> list[int]:
+    """Stop everything inside a running scope, or with `ROOT` in the instance.
+
+    Returns the tokens that the event to come has to consume.
+    """
+    return _stop(work, _tokens_in(work, scope), reason)
+
+
+def stop_token(work: Work, token: int, reason: str) -> list[int]:
+    """Stop what a token waits for, the scope included that runs at it; return the tokens."""
+    tokens = [token] if token in work.state.tokens else []
+    for key, scope in work.state.scopes.items():
+        if scope.token == token:
+            tokens.extend(_tokens_in(work, key))
+    return _stop(work, tokens, reason)
+
+
+def _tokens_in(work: Work, scope: int) -> list[int]:
+    """Return the tokens in a scope and in those that run inside it."""
+    state = work.state
+    if not scope:
+        return list(state.tokens)
+    inner = {scope}
+    # A scope inside began after the one around it, so that its key is greater.
+    for key in sorted(state.scopes):
+        if scope_of(state.tokens.get(state.scopes[key].token, "")) in inner:
+            inner.add(key)
+    return [
+        token
+        for token, place in state.tokens.items()
+        if SCOPE in place and scope_of(place) in inner
+    ]
+
+
+def _stop(work: Work, tokens: list[int], reason: str) -> list[int]:
+    gone = frozenset(tokens)
+    for key, activity in list(work.state.activities.items()):
+        if activity.token in gone:
+            if not activity.retry_at:
+                work.cancel_task(key, activity.attempt, reason)
+            work.emit(ActivityCancelled(key, activity.node, reason))
+    for call in work.state.calls.values():
+        if call.token in gone:
+            work.send(call.child_id, "", CancelInstance(reason))
+    return tokens
+
+
+def clean_up(work: Work, reason: str) -> None:
+    """Cancel open activities and children; their tokens end with the instance."""
+    for key, activity in work.state.activities.items():
+        if not activity.retry_at:
+            work.cancel_task(key, activity.attempt, reason)
+    for call in work.state.calls.values():
+        work.send(call.child_id, "", CancelInstance(reason))

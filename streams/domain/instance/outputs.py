@@ -1,0 +1,85 @@
+"""What a node that is done writes: its result, and its output mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from schemas.json_text import JsonError, canonical
+from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.enter import LimitError, incident
+from streams.domain.instance.limits import too_large
+from streams.domain.instance.places import OUT, ROOT, at
+from streams.domain.instance.variables import seen_from
+from streams.domain.instance.work import Work
+
+UNMAPPED: Final = (ExpressionError, JsonError, LimitError)
+"""What `mapped` raises."""
+
+
+def stay(work: Work, node: str, token: int, error: Exception, scope: int = ROOT) -> None:
+    """Keep a token whose node is done but whose outputs cannot be computed."""
+    source, values = "", b"null"
+    if isinstance(error, ExpressionError):
+        source, values = error.source, canonical(error.values)
+    code = "limit_exceeded" if isinstance(error, LimitError) else "expression_failed"
+    message = f"output of {node}: {error}"
+    incident(work, node, token, code, message, source, values, at(node + OUT, scope))
+
+
+def result_writes(
+    variables: dict[str, bytes], path: str, output: Any, text: bytes
+) -> dict[str, bytes]:
+    """Return the variable that takes an output: `path`, else `result`; `text` is its JSON."""
+    if not path:
+        return {"result": text}
+    steps = tuple(path.split("."))
+    return {steps[0]: written(variables, steps, output)}
+
+
+def mapped(
+    work: Work,
+    node: str,
+    writes: dict[str, bytes],
+    extra: Mapping[str, Any],
+    scope: int = ROOT,
+    into: int | None = None,
+) -> dict[str, bytes]:
+    """Add the node's output mappings to the writes; one of `UNMAPPED` where that fails.
+
+    `extra` are the names that the mappings see beside the variables; `scope` is the running
+    scope that the node is in, `into` the one that is written to, if it is another.
+    """
+    mappings = work.graph.outputs.get(node)
+    if not mappings:
+        return writes
+    seen = seen_from(work.state, scope)
+    variables = {**seen, **writes}
+    target = variables if into is None else seen_from(work.state, into)
+    result = dict(writes)
+    for path, value in mappings:
+        base = {**target, **result}
+        result[path[0]] = written(base, path, value.evaluate(variables, extra))
+    refusal = too_large({**variables, **result}, work.ctx)
+    if refusal is not None:
+        raise LimitError(refusal.message)
+    return result
+
+
+def written(variables: dict[str, bytes], path: tuple[str, ...], value: object) -> bytes:
+    """Return the variable `path[0]` after setting what the rest of the path names."""
+    if len(path) == 1:
+        return canonical(value)
+    root = msgspec.json.decode(variables.get(path[0], b"{}"))
+    if not isinstance(root, dict):
+        root = {}
+    place = root
+    for name in path[1:-1]:
+        inner = place.get(name)
+        if not isinstance(inner, dict):
+            inner = place[name] = {}
+        place = inner
+    place[path[-1]] = value
+    return canonical(root)

@@ -1,0 +1,42 @@
+"""Scopes of a definition: which node is whose, and what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.domain.net.model import Boundary, Definition, Scope, Start
+
+
+def scopes_around(definition: Definition, scope: str) -> Iterator[str]:
+    """Yield a scope and those around it, the innermost first; nothing for the workflow itself."""
+    seen: set[str] = set()
+    while scope and scope not in seen and scope in definition.nodes:
+        seen.add(scope)
+        yield scope
+        scope = definition.nodes[scope].scope
+
+
+def declared_in(definition: Definition, scope: str) -> dict[str, str]:
+    """Return the declared variables that nodes of a scope see, by name their types."""
+    if not scope:
+        return definition.variables
+    declared = dict(definition.variables)
+    for name in reversed(list(scopes_around(definition, scope))):
+        kind = definition.nodes[name].kind
+        if isinstance(kind, Scope):
+            declared |= dict.fromkeys(kind.input, "any") | kind.variables
+    return declared
+
+
+def starts_of(definition: Definition) -> dict[str, str]:
+    """Return the start node of each scope, the workflow's own under the empty name."""
+    return {n.scope: n.id for n in definition.nodes.values() if isinstance(n.kind, Start)}
+
+
+def boundaries_of(definition: Definition) -> dict[str, list[str]]:
+    """Return the boundary events of each host, in the author's order."""
+    found: dict[str, list[str]] = {}
+    for node in definition.nodes.values():
+        if isinstance(node.kind, Boundary):
+            found.setdefault(node.kind.host, []).append(node.id)
+    return found

@@ -1,0 +1,95 @@
+"""Values and mappings of a definition: what cannot be compiled, moments that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.domain.expressions.cel import CompileError
+from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.expressions.values import compile_value
+from streams.domain.net.model import (
+    Activity,
+    Boundary,
+    Call,
+    Definition,
+    End,
+    Expression,
+    MessageTrigger,
+    Node,
+    Scope,
+    Throw,
+    Timer,
+    TimerTrigger,
+    WithOutput,
+)
+from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
+from streams.domain.net.scopes import declared_in
+
+Where = tuple[str | int, ...]
+
+
+def value_problems(definition: Definition) -> Problems:
+    """Return the expressions that cannot be compiled, and the moments that cannot be read."""
+    found: Problems = []
+    for where, expression, scope in _expressions(definition):
+        if len(found) >= PROBLEMS_MAX:
+            break
+        try:
+            compile_value(expression, declared_in(definition, scope))
+        except CompileError as error:
+            found.append(StructureProblem(where, str(error)))
+    for node in definition.nodes.values():
+        kind = node.kind
+        if isinstance(kind, Timer):
+            found.extend(_moment(("nodes", node.id), kind))
+        elif isinstance(kind, Boundary) and isinstance(kind.trigger, TimerTrigger):
+            found.extend(_moment(("nodes", node.id), kind.trigger))
+    return found
+
+
+def _expressions(definition: Definition) -> Iterator[tuple[Where, Expression, str]]:
+    """Iterate over all mappings, each with its path in the source and the scope that it sees."""
+    for name, expression in definition.result.items():
+        yield ("result", name), expression, ""
+    for node in definition.nodes.values():
+        where = ("nodes", node.id)
+        for path, expression in _of_node(node):
+            inner = isinstance(node.kind, Scope) and path[0] == "output"
+            yield (*where, *path), expression, node.id if inner else node.scope
+
+
+def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
+    kind = node.kind
+    timed = kind.trigger if isinstance(kind, Boundary) else kind
+    single: dict[str, Expression | None] = {}
+    if isinstance(kind, Activity):
+        single = {"input": kind.input}
+    elif isinstance(kind, Throw):
+        single = {"payload": kind.payload}
+    elif isinstance(timed, Timer | TimerTrigger):
+        single = {"duration": timed.duration, "date": timed.date}
+    elif isinstance(kind, End) and kind.error is not None:
+        single = {"error": kind.error.message}
+    elif isinstance(kind, Call | Scope):
+        yield from ((("input", name), given) for name, given in kind.input.items())
+    trigger = getattr(kind, "trigger", None)
+    if isinstance(trigger, MessageTrigger):
+        single["key"] = trigger.key
+    yield from (((name,), one) for name, one in single.items() if one is not None)
+    if isinstance(kind, WithOutput):
+        yield from ((("output", path), value) for path, value in kind.output.items())
+
+
+def _moment(where: Where, kind: Timer | TimerTrigger) -> Problems:
+    """A literal duration or date is read now instead of failing at run time."""
+    for name, expression, read in (
+        ("duration", kind.duration, duration_ms),
+        ("date", kind.date, date_ms),
+    ):
+        if expression is None or (isinstance(expression.source, str) and "${" in expression.source):
+            continue
+        try:
+            read(expression.source)
+        except ValueError as error:
+            return [StructureProblem((*where, name), str(error))]
+    return []

@@ -1,0 +1,95 @@
+"""One definition's verdict, as the engine is told: bounded in size, and never an exception."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+
+from schemas.definitions import DefinitionRecord
+from schemas.json_text import canonical
+from schemas.results import RecordVerdict
+from streams.domain.definition.state import SOUND, UNKNOWN, UNSOUND, source_hash
+from streams.domain.net.soundness import Verdict, Violation
+from streams.forms import Problem, prove
+
+log = structlog.get_logger(__name__)
+_TEXT_MAX: Final = 16_000
+"""Characters of all sentences together."""
+_TRACE_MAX: Final = 32_000
+"""Characters of one run."""
+_VIOLATIONS_BYTES_MAX: Final = 128 * 1024
+
+
+def judge(record: DefinitionRecord, max_states: int) -> RecordVerdict:
+    """Prove a submitted version; what makes the prover fail is unknown, with the reason."""
+    budget = min(record.max_states or max_states, max_states)
+    name = f"{record.definition_id}@{record.version}"
+    try:
+        _, problems, verdict = prove(record.source, name, budget)
+    except MemoryError:
+        return unknown(record, "the proof needs more memory than the verifier may have")
+    except Exception as error:
+        log.exception("the prover failed", definition=name)
+        return unknown(record, f"the prover failed: {type(error).__name__}: {error}")
+    if verdict is None:
+        errors = [str(one) for one in problems if one.severity == "error"]
+        return unknown(record, "\n".join(["this verifier's release cannot read it:", *errors]))
+    if verdict.sound is None:
+        here = "" if budget == record.max_states else "; this verifier goes no further"
+        return unknown(record, f"{verdict.why_unknown}{here}", verdict.states)
+    return _decided(record, problems, verdict)
+
+
+def unknown(record: DefinitionRecord, why: str, states: int = 0) -> RecordVerdict:
+    """Return the verdict that soundness could not be found out."""
+    text = _cut(f"whether it is sound is not known: {why}", _TEXT_MAX)
+    return RecordVerdict(record.version, source_hash(record.source), UNKNOWN, text, states=states)
+
+
+def _decided(record: DefinitionRecord, problems: list[Problem], verdict: Verdict) -> RecordVerdict:
+    if verdict.sound:
+        return RecordVerdict(
+            record.version, source_hash(record.source), SOUND, states=verdict.states
+        )
+    shown = [problem for problem in problems if problem.property]
+    pairs = zip(shown, verdict.violations, strict=True)
+    return RecordVerdict(
+        record.version,
+        source_hash(record.source),
+        UNSOUND,
+        _cut("\n".join(map(str, shown)), _TEXT_MAX),
+        _bounded([_plain(problem, violation) for problem, violation in pairs]),
+        verdict.states,
+    )
+
+
+def _plain(problem: Problem, violation: Violation) -> dict[str, Any]:
+    return {
+        "property": violation.property,
+        "node": violation.node,
+        "line": problem.line,
+        "message": violation.message,
+        "trace": _within(problem.trace),
+    }
+
+
+def _within(trace: list[str]) -> list[str]:
+    """Return as much of a run as may be sent, from its beginning."""
+    size = 0
+    for count, step in enumerate(trace):
+        size += len(step)
+        if size > _TRACE_MAX:
+            return [*trace[:count], f"… and {len(trace) - count} more"]
+    return trace
+
+
+def _bounded(violations: list[dict[str, Any]]) -> bytes:
+    """Write as many as may be sent: the first has the shortest run."""
+    while len(found := canonical(violations)) > _VIOLATIONS_BYTES_MAX:
+        violations = violations[: len(violations) // 2]
+    return found
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
