@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Processes that share the tests, many of which wait; each has a Kafka of its own.
 WORKERS ?= 2
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow conformance bench lint clean
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Tidemill needs Python 3.11: install it, or set PYTHON=/path/to/python"; exit 1; }
@@ -28,6 +28,9 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m "slow or chaos" --timeout=1800
+
+conformance: $(STAMP)
+	@$(BIN)/python -m tests.conformance
 
 demo: $(STAMP)
 	$(BIN)/tidemill demo

@@ -115,6 +115,10 @@ def created(event: Event) -> Instance | None:
 def _move(row: Instance, moves: e.Moves) -> None:
     for token in moves.consumed:
         row.tokens.pop(token, None)
+    if moves.consumed and row.incidents:
+        gone = frozenset(moves.consumed)
+        row.incidents = {n: one for n, one in row.incidents.items() if one.token not in gone}
+        row.open_incidents = len(row.incidents)
     for produced in moves.produced:
         row.tokens[produced.id] = produced.place
     if moves.path:
@@ -122,6 +126,15 @@ def _move(row: Instance, moves: e.Moves) -> None:
     for name, value in moves.writes.items():
         if not name.startswith("@"):  # Those are a running scope's own.
             row.variables[name] = raw(value)
+
+
+def _place(row: Instance, token: int, node: str) -> None:
+    """Put a token at a node; one that is there already, in a scope, stays in it."""
+    if not row.tokens.get(token, "").startswith(f"{node}@"):
+        row.tokens[token] = node
+
+
+WithMoves = e.NodeExecuted | e.EventTriggered | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 
 
 def _error(row: Instance, text: str) -> None:
@@ -170,7 +183,7 @@ def _deleted(row: Instance, _body: e.WorkflowDeleted, _: Event) -> None:
 
 
 def _scheduled(row: Instance, body: e.ActivityScheduled, _: Event) -> None:
-    row.tokens[body.token] = body.activity_id
+    _place(row, body.token, body.activity_id)
     row.retries += body.attempt > 1
 
 
@@ -186,10 +199,10 @@ def _activity_failed(row: Instance, body: e.ActivityFailed, _: Event) -> None:
 
 
 def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
-    row.tokens[body.token] = body.node
+    _place(row, body.token, body.node)
 
 
-def _executed(row: Instance, body: e.NodeExecuted | e.EventTriggered, _: Event) -> None:
+def _executed(row: Instance, body: WithMoves, _: Event) -> None:
     _move(row, body.moves)
 
 
@@ -206,7 +219,7 @@ def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
 def _incident(row: Instance, body: e.ErrorOccurred, event: Event) -> None:
     envelope = event.envelope
     if body.token:
-        row.tokens[body.token] = body.place or body.node
+        _place(row, body.token, body.place or body.node)
     _move(row, body.moves)
     opened = Incident(body.code, body.message, body.node, body.token, envelope.time)
     row.incidents[envelope.sequence] = opened
@@ -246,6 +259,9 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.EventTriggered: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
+    e.NodeSkipped: _executed,
+    e.NodeCompleted: _executed,
+    e.VariablesSet: _executed,
 }
 
 

@@ -70,6 +70,40 @@ class RetryIncident(msgspec.Struct, frozen=True, gc=False):
     """Sequence of the `error.occurred` event; 0 for all open ones of the instance."""
 
 
+class SkipNode(msgspec.Struct, frozen=True, gc=False):
+    """Take the node at which an incident's token waits as done, without a result."""
+
+    incident: int
+    """Sequence of the `error.occurred` event."""
+    flow: str = ""
+    """Id of the flow to leave by; empty where the node's conditions, or its only flow, decide."""
+    reason: str = ""
+
+
+class CompleteNode(msgspec.Struct, frozen=True, gc=False):
+    """Give an activity or a call its result by hand; exactly one of the numbers says which."""
+
+    result: bytes = b"null"
+    """A JSON value: what the activity or the call would have returned."""
+    incident: int = 0
+    """Sequence of the `error.occurred` event that stopped it."""
+    activity: int = 0
+    """Sequence of the first `activity.scheduled` event: the activity is open, and is cancelled."""
+    call: int = 0
+    """Sequence of the `call.started` event: the call is open, and its child is cancelled."""
+    reason: str = ""
+
+
+class SetVariables(msgspec.Struct, frozen=True, gc=False):
+    """Set variables of an instance that runs or is suspended."""
+
+    variables: bytes
+    """A JSON object; names that begin with `@` are refused."""
+    scope: int = 0
+    """Sequence of the `scope.started` event whose local variables they are; 0: the workflow's."""
+    reason: str = ""
+
+
 class PublishDefinition(msgspec.Struct, frozen=True, gc=False):
     """Submit a definition for publication."""
 

@@ -285,7 +285,40 @@ class IncidentResolved(msgspec.Struct, frozen=True, gc=False):
 
     incident: int
     resolution: str
-    """`retried` or `closed` (the instance ended)."""
+    """`retried`, `skipped`, `completed` (by hand) or `closed` (the instance ended)."""
+
+
+class NodeSkipped(msgspec.Struct, frozen=True, gc=False):
+    """An operator took a node as done, without a result."""
+
+    node: str
+    incident: int
+    """The incident at which its token waited, and which is over."""
+    reason: str = ""
+    moves: Moves = NO_MOVES
+
+
+class NodeCompleted(msgspec.Struct, frozen=True, gc=False):
+    """An operator gave an activity or a call its result by hand."""
+
+    node: str
+    node_type: str
+    """`activity` or `call`."""
+    output: bytes
+    """A JSON value: the result."""
+    incident: int = 0
+    """The incident that is over with it; 0 where the node was still at work."""
+    work: int = 0
+    """The open activity or call that was cancelled; 0 where there was none."""
+    reason: str = ""
+    moves: Moves = NO_MOVES
+
+
+class VariablesSet(msgspec.Struct, frozen=True, gc=False):
+    """An operator set variables: the moves' writes; `@SCOPE/name` is a running scope's own."""
+
+    reason: str = ""
+    moves: Moves = NO_MOVES
 
 
 class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):

@@ -39,6 +39,7 @@ RUN_HERE = {
 RUN_HERE_SLOWLY = (
     "python benchmarks/bridge.py --count 50000",
     "python benchmarks/projection.py --events 100000",
+    "python benchmarks/soundness.py",
 )
 
 RUN_ELSEWHERE = {

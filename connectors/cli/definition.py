@@ -12,6 +12,7 @@ import typer
 
 from connectors.cli.connection import client, kafka
 from connectors.cli.failures import FAILED, NotFoundError
+from connectors.cli.nets import NetOption, PnmlOption, write_net, write_net_of
 from connectors.cli.output import JsonOption, as_json, fault, note, rows, say
 from connectors.client.client import VERDICT_SECONDS
 from connectors.client.outcomes import Publication
@@ -36,21 +37,34 @@ Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files.", exists=
 
 
 @app.command()
-def validate(files: Files, max_states: MaxStates = STATES_MAX, json: JsonOption = False) -> None:
+def validate(
+    files: Files,
+    max_states: MaxStates = STATES_MAX,
+    net: NetOption = False,
+    pnml: PnmlOption = False,
+    json: JsonOption = False,
+) -> None:
     """Check definitions without a broker: form, structure, and whether every run can end.
 
     Every problem has file, line and path; what is not sound has a run that shows it.
     """
+    if pnml and len(files) > 1:
+        raise typer.BadParameter("a PNML document is of one definition: give one file")
     found: list[Problem] = []
+    shown = net or pnml
     for file in files:
         definition, problems, verdict = prove(
             file.read_text(encoding="utf-8"), str(file), max_states
         )
         found += problems
-        if not json and definition is not None and verdict is not None and verdict.sound:
+        if definition is None or verdict is None:
+            continue
+        if shown:
+            write_net(definition, json=json, pnml=pnml)
+        elif verdict.sound and not json:
             text = f"{definition.id} {definition.version} is well formed and sound"
             say(f"{file}: {text} ({verdict.states:,} states)")
-    if json:
+    if json and not shown:
         as_json(found)
     else:
         for problem in found:
@@ -160,20 +174,28 @@ def listed(json: JsonOption = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Id of the definition.")],
     version: Annotated[str, typer.Option(help="Default: the newest.")] = "",
+    net: NetOption = False,
+    pnml: PnmlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a definition's source as it was submitted, and on the error stream how it stands."""
+    """Write a definition's source as it was submitted, or its Petri net.
+
+    On the error stream: how the version stands.
+    """
     wanted = [r for r in _records() if r.definition_id == name and version in {"", r.version}]
     if not wanted:
         raise NotFoundError(f"no definition {name} {version}: see `tidemill definition list`")
-    if json:
-        record = msgspec.structs.asdict(wanted[-1])
-        as_json(record | {"violations": parse(record["violations"])})
+    record = wanted[-1]
+    if net or pnml:
+        write_net_of(record, json=json, pnml=pnml)
         return
-    say(wanted[-1].source)
-    note(f"{name} {wanted[-1].version} is {wanted[-1].status}: {_marking(wanted[-1])}")
-    if wanted[-1].message:
-        note(wanted[-1].message)
+    if json:
+        as_json(msgspec.structs.asdict(record) | {"violations": parse(record.violations)})
+        return
+    say(record.source)
+    note(f"{name} {record.version} is {record.status}: {_marking(record)}")
+    if record.message:
+        note(record.message)
 
 
 def _marking(record: DefinitionRecord) -> str:

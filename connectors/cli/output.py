@@ -16,8 +16,9 @@ from rich.table import Table
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
 _BAR_AFTER = 1.0
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
+# What stands between colons is an id, not the name of an emoji.
+_out = Console(highlight=False, soft_wrap=True, emoji=False)
+_err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(text: str) -> None:

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
+from connectors.client.by_hand import ByHand
 from connectors.client.errors import (
     CommandRejectedError,
     NoAnswerError,
@@ -60,7 +61,7 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client(LockCommands):
+class Client(ByHand, LockCommands):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

@@ -24,6 +24,7 @@ from streams.domain.net.model import (
     NodeKind,
     ParallelGateway,
     PartialJoin,
+    Property,
     Retry,
     Scope,
     SignalTrigger,
@@ -48,6 +49,7 @@ from streams.forms.shape import (
     JoinShape,
     NodeShape,
     ParallelShape,
+    PropertyShape,
     RetryShape,
     ScopeShape,
     StartShape,
@@ -83,7 +85,16 @@ def build(shape: DefinitionShape) -> Definition:
         *_variables(shape.variables),
         _expressions(shape.result),
         _retry(shape.retry),
+        list(map(_property, shape.properties)),
     )
+
+
+def _property(shape: PropertyShape) -> Property:
+    if shape.always:
+        return Property("always", shape.after, shape.always)
+    if shape.before:
+        return Property("before", shape.never, shape.before)
+    return Property("after", shape.never, shape.after)
 
 
 def _variables(shapes: dict[str, VariableShape]) -> tuple[dict[str, str], dict[str, Any]]:

@@ -35,7 +35,7 @@ def prove(
 
 
 def _problem(source: Source, unfolded: Unfolded, violation: Violation) -> Problem:
-    place = source.problem(unfolded.locate(("nodes", violation.node)), "")
+    place = source.problem(unfolded.locate(violation.place or ("nodes", violation.node)), "")
     return msgspec.structs.replace(
         place,
         message=f"{violation.property}: {violation}",

@@ -10,12 +10,21 @@ from pydantic_core import ErrorDetails
 from schemas.commands import PublishDefinition
 from streams.domain.expressions.cel import CompileError
 from streams.domain.net.graph import Graph
+from streams.domain.net.hints import hints
 from streams.domain.net.model import Definition
 from streams.domain.net.problem import PROBLEMS_MAX, StructureProblem
+from streams.domain.net.properties import property_problems
 from streams.domain.net.validate import structure_problems
 from streams.forms.build import build
 from streams.forms.problem import Path, Problem
-from streams.forms.shape import KINDS, DefinitionShape, FlowShape, RetryShape, VariableShape
+from streams.forms.shape import (
+    KINDS,
+    DefinitionShape,
+    FlowShape,
+    PropertyShape,
+    RetryShape,
+    VariableShape,
+)
 from streams.forms.source import Source
 from streams.forms.unfold import Unfolded
 
@@ -24,13 +33,14 @@ _FIELDS = {
     "flows": set(FlowShape.model_fields),
     "variables": set(VariableShape.model_fields),
     "retry": set(RetryShape.model_fields),
+    "properties": set(PropertyShape.model_fields),
     "": set(DefinitionShape.model_fields),
 }
 
 
 def read_definition(text: str, file_name: str = "") -> Definition | list[Problem]:
     """Return the model of a source, or everything that is wrong with it."""
-    definition, problems = examine(text, file_name)
+    definition, problems = _examined(text, file_name, with_hints=False)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors or definition is None:
         return errors
@@ -39,6 +49,12 @@ def read_definition(text: str, file_name: str = "") -> Definition | list[Problem
 
 def examine(text: str, file_name: str = "") -> tuple[Definition | None, list[Problem]]:
     """Return the model, where the source can be read at all, and all errors and warnings."""
+    return _examined(text, file_name, with_hints=True)
+
+
+def _examined(
+    text: str, file_name: str, *, with_hints: bool
+) -> tuple[Definition | None, list[Problem]]:
     source = Source(text, file_name)
     if source.problems and not isinstance(source.data, dict):
         return None, source.problems
@@ -52,12 +68,15 @@ def examine(text: str, file_name: str = "") -> tuple[Definition | None, list[Pro
         found = [_shape_problem(source, unfolded, detail) for detail in details[:PROBLEMS_MAX]]
         return None, [*source.problems, *found, *_more(source, len(details), "error")]
     definition = build(shape)
-    structure = sorted(structure_problems(definition), key=lambda found: found.severity)
+    stated = [*structure_problems(definition), *property_problems(definition)]
+    structure = sorted(stated, key=lambda found: found.severity)
     found = [_structure(source, unfolded, problem) for problem in structure[:PROBLEMS_MAX]]
     if structure:
         found.extend(_more(source, len(structure), structure[0].severity))
     if not any(problem.severity == "error" for problem in found):
         found.extend(_compile(source, definition))
+        if with_hints and not any(problem.severity == "error" for problem in found):
+            found.extend(_structure(source, unfolded, hint) for hint in hints(definition))
     return definition, [*source.problems, *found]
 
 

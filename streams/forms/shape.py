@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -256,6 +256,24 @@ class FlowShape(Shape):
     default: bool = False
 
 
+class PropertyShape(Shape):
+    """One of `properties:`: `never` with `before` or `after`, or `after` with `always`."""
+
+    never: str = ""
+    before: str = ""
+    after: str = ""
+    always: str = ""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = ({"never", "before"}, {"never", "after"}, {"after", "always"})
+        if self.model_fields_set not in forms:
+            raise ValueError(
+                "a property is {never: A, before: B}, {never: A, after: B} or {after: A, always: B}"
+            )
+        return self
+
+
 class DefinitionShape(Shape):
     """The whole."""
 
@@ -268,6 +286,7 @@ class DefinitionShape(Shape):
     result: dict[str, Any] = Field(default_factory=dict)
     nodes: dict[str, AnyNode] = Field(min_length=1)
     flows: list[FlowShape] = Field(default_factory=list)
+    properties: list[PropertyShape] = Field(default_factory=list)
 
     @field_validator("version")
     @classmethod

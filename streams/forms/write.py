@@ -24,6 +24,7 @@ from streams.domain.net.model import (
     Node,
     ParallelGateway,
     PartialJoin,
+    Property,
     Retry,
     Scope,
     SignalTrigger,
@@ -70,7 +71,13 @@ def plain_definition(definition: Definition) -> dict[str, Any]:
         ),
         "nodes": _nodes(definition, ""),
         "flows": [_flow(flow) for flow in definition.flows.values()],
+        **_given(properties=[_property(stated) for stated in definition.properties]),
     }
+
+
+def _property(stated: Property) -> dict[str, str]:
+    first = "after" if stated.kind == "always" else "never"
+    return {first: stated.node, stated.kind: stated.other}
 
 
 def _given(**fields: Any) -> dict[str, Any]:

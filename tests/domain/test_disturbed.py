@@ -1,7 +1,7 @@
 """Random blocks, disturbed at random moments; each command comes twice and takes effect once.
 
-Operators suspend, resume, cancel; workers fail, are late, repeat themselves; a queue goes and comes
-back; children fail. The history is folded once more at the end.
+Operators suspend, resume, cancel, skip, complete, set variables; workers fail, are late, repeat
+themselves; a queue goes and comes back; children fail. The history is folded once more at the end.
 """
 
 from collections import Counter
@@ -14,16 +14,19 @@ from msgspec.structs import replace
 from schemas.commands import (
     CancelInstance,
     CompleteCall,
+    CompleteNode,
     Continue,
     FailCall,
     FireTimer,
     ResumeInstance,
     RetryIncident,
     RunInstance,
+    SetVariables,
+    SkipNode,
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import ActivityCompleted, ActivityFailed, ActivityScheduled
+from schemas.events import ActivityCompleted, ActivityFailed, ActivityScheduled, NodeCompleted
 from schemas.results import (
     CompleteActivity,
     FailActivity,
@@ -63,6 +66,9 @@ ONCE = (
     CompleteCall,
     FailCall,
     RunInstance,
+    SkipNode,
+    CompleteNode,
+    SetVariables,
 )
 """What a client, a worker or a child may send twice."""
 
@@ -116,7 +122,9 @@ class Play:
             *["wait"] * 3 * bool(due),
             *["retry"] * 2 * bool(state.incidents and state.status == "Running"),
             *["resume"] * 2 * (state.status == "Suspended"),
-            *([] if gently else ["fail", "stale", "suspend", "queue_", "start", "beat"]),
+            *["skip", "by_hand"] * bool(state.incidents),
+            *["by_hand"] * bool(state.activities or state.calls),
+            *([] if gently else ["fail", "stale", "suspend", "queue_", "start", "beat", "set"]),
             *([] if gently or self.data.draw(st.integers(0, 40)) else ["cancel", "terminate"]),
         )
         getattr(self, what)(open_now, due)
@@ -145,6 +153,20 @@ class Play:
         if self.mail_is_gone and self.data.draw(st.booleans()):
             self.queue(gone=False)
         self.do(RetryIncident(self.choose(0, *self.spec.state.incidents)))
+
+    def skip(self, _open, _due):
+        self.do(SkipNode(self.choose(*self.spec.state.incidents)))
+
+    def by_hand(self, _open, _due):
+        """Complete what waits: an incident, an open activity or a child that is under way."""
+        state = self.spec.state
+        open_ones = {"incident": state.incidents, "activity": state.activities, "call": state.calls}
+        what = self.choose(*[name for name, ones in open_ones.items() if ones])
+        result = b"%d" % self.data.draw(st.integers(0, 9))
+        self.do(CompleteNode(result, **{what: self.choose(*open_ones[what])}))
+
+    def set(self, _open, _due):
+        self.do(SetVariables(b'{"pick":%d}' % self.data.draw(st.integers(0, 3))))
 
     def stale(self, _open, _due):
         """A report about something that was, is, or never will be."""
@@ -222,8 +244,11 @@ class Play:
         for activity, attempt in scheduled:
             over = activity in done or (activity, attempt) in failed | cancelled
             assert over, f"attempt {attempt} of {activity} was handed out and forgotten"
+        by_hand = [e.work for e in past if isinstance(e, NodeCompleted) and e.work]
+        assert len(by_hand) == len(set(by_hand)), "something was completed by hand twice"
+        assert not done & set(by_hand), "a worker's result and an operator's were both taken"
         if spec.state.status == "Completed":
-            assert done == {activity for activity, _ in scheduled}
+            assert done | set(by_hand) >= {activity for activity, _ in scheduled}
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.json_text import canonical, parse
-from streams.domain.expressions.cel import CompileError, ExpressionError, compile_cel, warnings
+from streams.domain.expressions.cel import CompileError, ExpressionError, compile_cel
+from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.expressions.moments import DURATION_MS_MAX, date_ms, duration_ms
 from streams.domain.expressions.values import compile_value, pieces_of
 from streams.domain.net.model import Expression
@@ -133,17 +134,45 @@ def test_a_source_that_is_no_expression_is_refused(source, word):
 
 
 @pytest.mark.parametrize(
-    ("source", "warned"),
+    "source",
     [
-        ("n + 1.5", False),
-        ("2 * 1.5", True),
-        ("1.5 * 2", True),
-        ("x * 2.0", False),
-        ('"2 * 1.5"', False),
+        "2 * 1.5",
+        "1.5 * 2",
+        "price * 2 > 10.0",
+        "workflow.price / 2",
+        "2 - price",
+        "count + 1.5",
+        "price % count",
+        "items.all(n, n > 1) && price*2 > 1.0",
     ],
 )
-def test_integers_mixed_with_decimals_are_warned_of(source, warned):
-    assert bool(warnings(source)) is warned
+def test_an_integer_mixed_with_a_decimal_number_is_warned_of_and_is_a_type_error(source):
+    declared = {"price": "number", "count": "integer"}
+    (text,) = mixed_arithmetic(source, declared)
+    assert "mixes an integer with a decimal number" in text
+    values = {"price": b"3", "count": b"2", "items": b"[2]"}
+    with pytest.raises(ExpressionError):
+        compile_cel(source, declared).evaluate(values)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "n + 1.5",
+        "x * 2.0",
+        '"2 * 1.5"',
+        "price * 2.0 > 10",
+        "double(count) * 1.5",
+        "count * 2 > 3",
+        "price.count * 2",
+        "prices[count] * 1.5",
+        "rates.map(count, count * 1.5)",
+        "price > 2 && count < 3",
+        "size(items) * 2",
+    ],
+)
+def test_what_is_not_mixed_or_not_known_is_not_warned_of(source):
+    assert mixed_arithmetic(source, {"price": "number", "count": "integer"}) == []
 
 
 # Values of mappings.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.commands import PublishDefinition, RetryIncident, RunInstance
+from schemas.commands import PublishDefinition, RetryIncident, RunInstance, SetVariables
 from schemas.events import (
     ActivityScheduled,
     ErrorOccurred,
@@ -93,19 +93,12 @@ nodes:
 """
     spec = instance(source).given(RunInstance("flow"), CompleteActivity(2, 1, b'{"x":4}'))
     assert spec.state.variables == {"r": b'{"in":{"x":4}}'}
-    # What an operator would set; there is no command for it yet.
-    mended = spec.given(NodeExecuted("", "release", _writes(n=b"3")))
+    mended = spec.given(SetVariables(b'{"n":3}'))
     mended.when(RetryIncident(0)).then(
         "incident.resolved",
         has(NodeExecuted, node="one", node_type="retry"),
         WorkflowCompleted(b'{"n":3,"r":{"in":{"x":4}},"y":7}'),
     )
-
-
-def _writes(**values):
-    from schemas.events import Moves
-
-    return Moves(writes=values)
 
 
 def test_a_retried_choice_goes_on_where_the_variable_is_there():
@@ -119,7 +112,7 @@ nodes:
   end: {type: end}
 """
     spec = instance(source).given(RunInstance("flow"))
-    mended = spec.given(NodeExecuted("", "release", _writes(n=b"1")))
+    mended = spec.given(SetVariables(b'{"n":1}'))
     mended.when(RetryIncident(0)).then(
         "incident.resolved", "node.executed", has(ActivityScheduled, activity_id="work")
     )

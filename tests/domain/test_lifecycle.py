@@ -42,6 +42,9 @@ COMMANDS = {
     "TerminateInstance": c.TerminateInstance(),
     "DeleteInstance": c.DeleteInstance("tidy"),
     "RetryIncident": c.RetryIncident(0),
+    "SkipNode": c.SkipNode(9),
+    "CompleteNode": c.CompleteNode(b"{}", activity=2),
+    "SetVariables": c.SetVariables(b'{"x":1}'),
     "CompleteActivity": r.CompleteActivity(2, 1),
     "FailActivity": r.FailActivity(2, 1, "Boom"),
     "ReportActivityStarted": r.ReportActivityStarted(2, 1),
@@ -80,6 +83,9 @@ CancelInstance        Cancelled  Cancelled  Cancelled -         -       -       
 TerminateInstance     Terminated Terminated Terminated -         -       -         -          -
 DeleteInstance        Deleted    -          -         Deleted   Deleted Deleted   Deleted    -
 RetryIncident         -          n          -         -         -       -         -          -
+SkipNode              -          n          n         -         -       -         -          -
+CompleteNode          -          Completed  =         -         -       -         -          -
+SetVariables          -          =          =         -         -       -         -          -
 CompleteActivity      x          Completed  =         x         x       x         x          x
 FailActivity          x          Failed     Failed    x         x       x         x          x
 ReportActivityStarted x          =          =          x         x       x         x          x

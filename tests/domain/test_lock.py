@@ -46,12 +46,11 @@ def again(spec, command, command_id):
     """What a command under this id leads to."""
 
     class Named(type(spec)):
-        def _context(self, incarnation, expected_sequence):
-            made = super()._context(incarnation, expected_sequence)
-            return replace(made, command_id=command_id, reply_to=f"{command_id}:0")
+        def _context(self, *given):
+            return replace(super()._context(*given), reply_to=f"{command_id}:0")
 
     fields = {name: getattr(spec, name) for name in spec.__struct_fields__}
-    decided = Named(**fields).when(command)
+    decided = Named(**fields).when(command, command_id=command_id)
     return replace(decided, before=spec)
 
 

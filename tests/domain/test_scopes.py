@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from schemas.commands import CancelInstance, RetryIncident, RunInstance
+from schemas.commands import CancelInstance, FailCall, FireTimer, RetryIncident, RunInstance
 from schemas.events import ErrorOccurred, EventTriggered, WorkflowCompleted, WorkflowFailed
 from schemas.results import CompleteActivity
 from streams.domain.protocol import CancelTask, SendCommand
@@ -197,6 +197,34 @@ def test_a_terminate_end_takes_every_token_of_its_scope_only():
     assert any(isinstance(effect, CancelTask) for effect in spec.effects)
     spec.when(CompleteActivity(4, 1)).then_rejected("already_closed")
     assert complete(spec, "after").state.status == "Completed"
+
+
+def test_nothing_waits_any_more_for_the_tokens_that_a_terminate_end_took():
+    source = f"""{HEAD}
+nodes:
+  start: {{type: start, next: part}}
+  part:
+    type: scope
+    nodes:
+      in: {{type: start, next: [a, pause, sub, broken]}}
+      a: {{type: activity, activity_type: job, next: stop}}
+      pause: {{type: timer, duration: PT5S, next: out}}
+      sub: {{type: call, definition: other, next: out}}
+      broken: {{type: activity, activity_type: job, input: "${{missing}}", next: out}}
+      stop: {{type: end, terminate: true}}
+      out: {{type: end}}
+    next: after
+  after: {{type: activity, activity_type: job, next: end}}
+  end: {{type: end}}
+"""
+    spec = started(source)
+    (call,) = spec.state.calls
+    spec = complete(spec, "a")
+    state = spec.state
+    assert (state.timers, state.calls, state.incidents) == ({}, {}, {})
+    assert spec.next_due() == 0
+    spec.when(FailCall(call, "State", "it was cancelled")).then_nothing()
+    spec.later(6_000).when(FireTimer(0)).then_nothing()
 
 
 def test_a_terminate_end_of_the_workflow_completes_it():

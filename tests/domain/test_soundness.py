@@ -52,6 +52,7 @@ def test_a_split_that_is_merged_gives_two_tokens():
     found = only(judged(FORK.replace("KIND", "exclusive")))
     assert (found.property, found.node) == ("1-safe", "meet")
     assert "flow meet->after from meet to after can carry two tokens at once" in found.message
+    assert "the net is bounded: no place ever has more than 2 tokens" in found.message
     trace = [step.node for step in found.trace]
     assert trace in (
         ["start", "fork", "a", "b", "meet", "meet"],
@@ -98,8 +99,34 @@ nodes:
   work: {type: activity, activity_type: job, next: end}
   end: {type: end}
 """
-    found = judged(source).violations[0]
+    verdict = judged(source)
+    found = verdict.violations[0]
     assert found.property in {"1-safe", "proper completion"}
+    assert "the net is not bounded: tokens can multiply without end" in found.message
+    assert verdict.bound.most == 0
+
+
+@pytest.mark.parametrize("branches", [2, 3, 5])
+def test_the_bound_is_how_many_tokens_can_come_together(branches):
+    names = [f"n{number}" for number in range(branches)]
+    lines = [f"  {n}: {{type: activity, activity_type: job, next: meet}}\n" for n in names]
+    source = FORK.replace("KIND", "exclusive").replace("[a, b]", f"[{', '.join(names)}]")
+    kept = [line for line in source.splitlines(keepends=True) if line[:5] not in {"  a: ", "  b: "}]
+    assert judged("".join([*kept, *lines])).bound.most == branches
+
+
+def test_what_is_safe_has_the_bound_of_one():
+    assert judged(FORK.replace("KIND", "parallel")).bound.most == 1
+    assert judged(CHOICE).bound.most == 1
+
+
+def test_growth_is_seen_in_a_net_that_is_too_wide_to_be_seen_whole():
+    source = wide(12, 6).replace(
+        "join: {type: parallel, next: end}", "join: {type: exclusive, next: r}"
+    )
+    again = "  r: {type: timer, duration: 1, next: s}\n  s: {type: parallel, next: [r, end]}"
+    verdict = judged(f"{source}\n{again}")
+    assert verdict.bound.most == 0
 
 
 def test_of_opposite_conditions_out_of_an_activity_one_is_taken():

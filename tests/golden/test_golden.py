@@ -18,6 +18,7 @@ from schemas.commands import (
     BroadcastSignal,
     CancelInstance,
     CloseSubscription,
+    CompleteNode,
     CreateInstance,
     DeleteInstance,
     FireTimer,
@@ -30,6 +31,8 @@ from schemas.commands import (
     ResumeInstance,
     RetryIncident,
     RunInstance,
+    SetVariables,
+    SkipNode,
     StartChild,
     SuspendInstance,
     TerminateInstance,
@@ -176,6 +179,11 @@ HISTORIES = {
     ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
+    "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
+    "node.completed": lambda: running().given(
+        CompleteNode(b'{"x":4}', activity=2, reason="by phone")
+    ),
+    "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

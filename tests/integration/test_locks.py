@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.cli.failures import guarded
-from connectors.cli.main import app
+from connectors.cli.main import app_of
 from connectors.client.client import Client
 from connectors.client.errors import CommandRejectedError, LockLostError
 from streams.testing.audit import audit
@@ -109,7 +109,7 @@ def tidemill(environment, monkeypatch, capfd):
 
     def run(*words):
         capfd.readouterr()
-        code = guarded(lambda: app(list(words), standalone_mode=False))
+        code = guarded(lambda: app_of(words)(list(words), standalone_mode=False))
         return code, *capfd.readouterr()
 
     return run

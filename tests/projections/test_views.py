@@ -107,6 +107,15 @@ def test_incidents_are_open_until_they_are_resolved(projection, written, reader)
     assert (shown(reader).open_incidents, shown(reader).incidents) == (0, {})
 
 
+def test_an_incident_goes_with_its_token(projection, written, reader):
+    written.add(STARTED)
+    written.add(e.ErrorOccurred("Stuck", "no branch", "choose", 1))
+    moves = e.Moves([1], [], ["late"])
+    written.add(e.EventTriggered("late", "timer", 0, "part", moves))
+    projection.apply(written.events, {})
+    assert (shown(reader).open_incidents, shown(reader).incidents) == (0, {})
+
+
 ENDS = [
     (e.WorkflowCompleted(b'{"sum":3}'), "Completed", "", b'{"sum":3}'),
     (e.WorkflowFailed("Boom", "why", "work"), "Failed", "why", b"null"),

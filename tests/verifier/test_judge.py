@@ -48,6 +48,17 @@ def test_an_unsound_one_is_shown_with_property_node_line_and_run():
     assert first["message"].startswith("a run can stop for ever: meet has a token on a->meet")
 
 
+def test_what_the_author_states_and_does_not_hold_makes_it_unsound():
+    source = STUCK.replace("meet: {type: parallel", "meet: {type: exclusive")
+    stated = "properties: [{never: a, after: check}, {never: a, after: b}]\n"
+    assert judge(submitted(source), 1_000).verdict == "sound"
+    verdict = judge(submitted(source + stated), 1_000)
+    assert verdict.verdict == "unsound"
+    (only,) = json.loads(verdict.violations)
+    assert (only["property"], only["node"], only["line"]) == ("never a after check", "a", 12)
+    assert only["trace"] == ["start", "check (check->a)", "a"]
+
+
 @pytest.mark.parametrize(
     ("asked", "own", "is_ours"), [(1, 1_000, False), (0, 1, True), (1_000, 1, True)]
 )

@@ -31,7 +31,6 @@ _STRING = re.compile(
     r"|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 )
 """Strings of all kinds, and comments: what is no code."""
-_MIXED = re.compile(r"(?<![\w.])\d+\s*[-+*/%]\s*\d+\.\d|\d\.\d+\s*[-+*/%]\s*\d+(?![\w.])")
 _decode = msgspec.json.decode
 Variables = Mapping[str, bytes]
 
@@ -75,7 +74,7 @@ class Program:
         """Compile; raises `CompileError`."""
         self.source = source
         program = _compile(source)
-        text = _code(source)
+        text = code_of(source)
         used = set(program.variables())
         self._execute = program.execute
         self._all = WORKFLOW in used and _BARE_WORKFLOW.search(text) is not None
@@ -86,6 +85,11 @@ class Program:
         """The variable that the whole expression names: read without CEL."""
         self.names = frozenset(self._bare) | frozenset(self._members)
         self._numbers = frozenset(n for n in self.names if declared.get(n) == "number")
+
+    @property
+    def is_constant(self) -> bool:
+        """Tell whether no variable is used."""
+        return not self.names and not self._all
 
     def _context(self, variables: Variables, extra: Mapping[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = {}
@@ -157,24 +161,12 @@ def compile_cel(source: str, declared: Mapping[str, str]) -> Program:
     return Program(source, declared)
 
 
-def warnings(source: str) -> list[str]:
-    """Return what is no error but will surprise: integers mixed with doubles."""
-    if _MIXED.search(_code(source)):
-        return [
-            (
-                f"`{source}` mixes an integer with a decimal number, which is a type error in CEL: "
-                "write 1.0 instead of 1, or double(x)"
-            )
-        ]
-    return []
-
-
 def _compile(source: str) -> cel.Program:
     if not source.strip():
         raise CompileError(source, "an expression must not be empty")
     if len(source.encode()) > SOURCE_BYTES_MAX:
         raise CompileError(source, f"an expression has at most {SOURCE_BYTES_MAX} bytes")
-    if _nesting(_code(source)) > NESTED_COMPREHENSIONS_MAX:
+    if _nesting(code_of(source)) > NESTED_COMPREHENSIONS_MAX:
         raise CompileError(
             source, f"at most {NESTED_COMPREHENSIONS_MAX} comprehensions may be nested"
         )
@@ -188,7 +180,7 @@ def _compile(source: str) -> cel.Program:
         raise CompileError(source, "this cannot be parsed") from None
 
 
-def _code(source: str) -> str:
+def code_of(source: str) -> str:
     """Return a source without what only looks like code: comments, and what stands in strings."""
     return _STRING.sub(lambda found: " " if found[0].startswith("//") else '""', source)
 

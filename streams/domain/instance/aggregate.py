@@ -16,6 +16,11 @@ from streams.domain.instance.complete_activity import decide_complete
 from streams.domain.instance.correlate import decide_closed, decide_correlate
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
+from streams.domain.instance.intervene import (
+    decide_complete_node,
+    decide_set_variables,
+    decide_skip,
+)
 from streams.domain.instance.operate import (
     decide_cancel,
     decide_continue,
@@ -50,6 +55,9 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.TerminateInstance: decide_terminate,
     c.DeleteInstance: decide_delete,
     c.RetryIncident: decide_retry,
+    c.SkipNode: decide_skip,
+    c.CompleteNode: decide_complete_node,
+    c.SetVariables: decide_set_variables,
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
     c.Continue: decide_continue,

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
 
@@ -26,6 +27,7 @@ KEPT_TEXT = 500
 _NONE: Final[dict[int, Any]] = {}
 """Shared by all states that hold nothing there: what changes is always copied first."""
 
+Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
 
 
@@ -42,39 +44,13 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
         if moves.consumed and (state.subscriptions or state.scopes):
-            _drop_hanging(state, moves.consumed, changes)
+            drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
         changes["path"] = path[-KEPT:] if len(path) > KEPT else path
     if moves.writes:
-        _write(state, moves.writes, changes)
+        write(state, moves.writes, changes)
     return replace(state, **changes)
-
-
-def _drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, Any]) -> None:
-    """Take away the scopes and subscriptions of the tokens that are gone."""
-    gone = frozenset(consumed)
-    for name in ("scopes", "subscriptions"):
-        hanging = changes.get(name, getattr(state, name))
-        kept = {key: one for key, one in hanging.items() if one.token not in gone}
-        if len(kept) != len(hanging):
-            changes[name] = kept
-
-
-def _write(state: InstanceState, writes: dict[str, bytes], changes: dict[str, Any]) -> None:
-    """Set variables; `@SCOPE/name` is a scope's own."""
-    if not state.scopes:
-        changes["variables"] = {**state.variables, **writes}
-        return
-    variables, scopes = dict(state.variables), dict(changes.get("scopes", state.scopes))
-    for name, value in writes.items():
-        key, _, local = name[1:].partition("/") if name.startswith("@") else ("", "", "")
-        if not key:
-            variables[name] = value
-        elif int(key) in scopes:
-            scope = scopes[int(key)]
-            scopes[int(key)] = replace(scope, variables={**scope.variables, local: value})
-    changes["variables"], changes["scopes"] = variables, scopes
 
 
 def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
@@ -291,6 +267,9 @@ def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) 
         changes["timers"] = {t: timer for t, timer in state.timers.items() if t not in gone}
     elif event.node_type == "call":
         changes["calls"] = {k: call for k, call in state.calls.items() if call.token not in gone}
+    elif event.node_type in {"scope", "scope_done"}:
+        # An end may have taken tokens that still waited for something.
+        changes = without_waits(state, gone)
     return _moved(state, event.moves, at, **changes)
 
 
@@ -311,19 +290,13 @@ def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) 
 def _event_triggered(
     state: InstanceState, event: e.EventTriggered, at: EventPlace
 ) -> InstanceState:
-    changes: dict[str, Any] = {}
+    changes = without_waits(state, frozenset(event.moves.consumed))
     waited = state.subscriptions.get(event.subscription)
     if waited is not None:
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
             rest[event.subscription] = replace(waited, taken=event.message_id)
         changes["subscriptions"] = rest
-    gone = frozenset(event.moves.consumed)
-    if gone:
-        changes["timers"] = {k: one for k, one in state.timers.items() if k not in gone}
-        for name in ("activities", "calls", "incidents"):
-            hanging = getattr(state, name)
-            changes[name] = {k: one for k, one in hanging.items() if one.token not in gone}
     return _moved(state, event.moves, at, **changes)
 
 
@@ -353,6 +326,11 @@ def _incident_resolved(
     return replace(state, sequence=at.sequence, incidents=_without(state.incidents, event.incident))
 
 
+def _intervened(state: InstanceState, event: Intervention, at: EventPlace) -> InstanceState:
+    gone = frozenset(event.moves.consumed)
+    return _moved(state, event.moves, at, **without_waits(state, gone))
+
+
 APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.WorkflowCreated: _created,
     e.WorkflowStarted: _started,
@@ -376,6 +354,9 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.EventTriggered: _event_triggered,
     e.ErrorOccurred: _error_occurred,
     e.IncidentResolved: _incident_resolved,
+    e.NodeSkipped: _intervened,
+    e.NodeCompleted: _intervened,
+    e.VariablesSet: _intervened,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

@@ -28,6 +28,9 @@ LEGAL: Final[dict[str, frozenset[str]]] = {
     "TerminateInstance": UNFINISHED,
     "DeleteInstance": ENDED | {CREATED},
     "RetryIncident": frozenset({RUNNING}),
+    "SkipNode": frozenset({RUNNING, SUSPENDED}),
+    "CompleteNode": frozenset({RUNNING, SUSPENDED}),
+    "SetVariables": frozenset({RUNNING, SUSPENDED}),
 }
 """By command: the statuses that take it. All others refuse it."""
 

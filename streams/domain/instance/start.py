@@ -11,7 +11,7 @@ from streams.domain.instance.advance import leave
 from streams.domain.instance.lifecycle import illegal
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.state import InstanceState
-from streams.domain.instance.variables import LOCAL
+from streams.domain.instance.variables import given_variables
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import Decision, Outcome, Rejected
@@ -95,14 +95,9 @@ def _prepare(
             f"{which} {wanted!r} is not published: see `tidemill definition list`",
         )
     graph = graph_of(definition)
-    try:
-        variables = {name: canonical(v) for name, v in parse_object(command.variables).items()}
-    except JsonError as error:
-        return Rejected("InvalidInput", f"variables: {error}")
-    for name in variables:
-        if name[:1] == LOCAL:
-            message = f"the variable {name!r} begins with {LOCAL!r}: name it otherwise"
-            return Rejected("InvalidInput", message)
+    variables = given_variables(command.variables)
+    if isinstance(variables, Rejected):
+        return variables
     if graph.default_variables:
         variables = {**graph.default_variables, **variables}
     metadata = NO_METADATA

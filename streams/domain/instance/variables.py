@@ -7,11 +7,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.json_text import JsonError, canonical, parse_object
 from streams.domain.instance.places import ROOT, scope_of
 from streams.domain.instance.state import InstanceState
+from streams.domain.protocol import Rejected
 
 LOCAL: Final = "@"
 """First letter of a local variable's name in an event; no variable's name begins so."""
+
+
+def given_variables(text: bytes) -> dict[str, bytes] | Rejected:
+    """Read the variables of a command: a JSON object, becomes canonical JSON by name."""
+    try:
+        variables = {name: canonical(value) for name, value in parse_object(text).items()}
+    except JsonError as error:
+        return Rejected("InvalidInput", f"variables: {error}")
+    reserved = next((name for name in variables if name.startswith(LOCAL)), None)
+    if reserved is not None:
+        return Rejected(
+            "InvalidInput", f"the variable {reserved!r} begins with {LOCAL!r}: name it otherwise"
+        )
+    return variables
 
 
 def scopes_from(state: InstanceState, scope: int) -> list[int]:

@@ -103,6 +103,11 @@ class Walk:
         self._path.append(node)
         self._take(node)
 
+    @property
+    def troubled(self) -> bool:
+        """Tell whether a node could not choose a flow out of it."""
+        return bool(self._troubles)
+
     def arrive(self, flow: Flow) -> None:
         """Go on with a token that was held back on a flow."""
         self._flows.append(flow)

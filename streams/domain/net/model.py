@@ -7,7 +7,7 @@ of a node other than a join merge (each token passes), several outgoing flows sp
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -249,6 +249,21 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """The scope node that it is part of; empty for the workflow itself."""
 
 
+class Property(msgspec.Struct, frozen=True, gc=False):
+    """What the author says of every run; decided together with soundness."""
+
+    kind: Literal["before", "after", "always"]
+    """`never NODE before OTHER`, `never NODE after OTHER`, `after NODE always OTHER`."""
+    node: str
+    other: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        if self.kind == "always":
+            return f"after {self.node} always {self.other}"
+        return f"never {self.node} {self.kind} {self.other}"
+
+
 class Definition(msgspec.Struct, frozen=True, gc=False):
     """One version of a workflow definition; immutable."""
 
@@ -268,3 +283,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Outputs of the workflow; empty: all variables."""
     retry: Retry = Retry()
     """Default retry of activities without one."""
+    properties: list[Property] = []
+    """Proved with soundness, and never looked at afterwards."""

@@ -33,13 +33,21 @@ class Firing(NamedTuple):
     absent: int = 0
     """Places that must be empty (inhibitor arcs): what an inclusive join still waits for."""
     urgent: bool = False
-    """Happens at once, before anything else: no token can come in between."""
+    """Happens at once, before anything else: no token can come in between.
+
+    Where several can happen, each is a successor, and nothing else is.
+    """
     clears: bool = False
     """Takes every other token with it, as an end does that throws or terminates."""
 
     def enabled(self, marking: int) -> bool:
         """Tell whether it can be fired in a marking."""
         return marking & self.pre == self.pre and not marking & self.absent
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it only takes and puts tokens, as a place/transition net has it."""
+        return not (self.absent or self.urgent or self.clears)
 
     def nodes(self) -> Iterator[str]:
         """Yield every node that can act where this can be fired."""

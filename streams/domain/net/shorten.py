@@ -16,22 +16,31 @@ def shortened(net: Net, run: list[Step], place: int) -> list[Step]:
     by_step: dict[Step, list[Firing]] = defaultdict(list)
     for firing in net.firings:
         by_step[firing.steps[0]].append(firing)
+    urgent = [firing for firing in net.firings if firing.urgent]
     size = len(run) // 2
     while size:
         # From the end on: what a step led to has to go before it.
         for begin in range(len(run) - size, -1, -size):
             rest = run[:begin] + run[begin + size :]
-            if _clashes(net.start, by_step, rest, place):
+            if _clashes(net.start, by_step, urgent, rest, place):
                 run = rest
         size //= 2
     return run
 
 
-def _clashes(marking: int, by_step: dict[Step, list[Firing]], run: list[Step], place: int) -> bool:
+def _clashes(
+    marking: int,
+    by_step: dict[Step, list[Firing]],
+    urgent: list[Firing],
+    run: list[Step],
+    place: int,
+) -> bool:
     """Tell whether a run can be made, and its last step is the first to fill a place twice."""
     last = len(run) - 1
     for number, step in enumerate(run):
         able = [one for one in by_step[step] if one.enabled(marking)]
+        if any(one.enabled(marking) for one in urgent):
+            able = [one for one in able if one.urgent]
         if not able:
             return False
         firing = able[0]

@@ -12,14 +12,17 @@ from typing import Final
 
 import msgspec
 
+from streams.domain.net.bounded import Bound, bound_of
 from streams.domain.net.explore import Clash, Explored, explore
-from streams.domain.net.model import Definition, InclusiveGateway, Scope
+from streams.domain.net.model import Definition, InclusiveGateway, Property, Scope
 from streams.domain.net.petri import Net, Step
+from streams.domain.net.properties import decide
 from streams.domain.net.reduce import reduced
 from streams.domain.net.shorten import shortened
 from streams.domain.net.translate import TooManyChoicesError, petri_net
 
-STATES_MAX: Final = 200_000
+STATES_MAX: Final = 2_000_000
+"""Half a minute and 500 MB at most; the reduction leaves a tiny part of what is drawn."""
 _DRAWN_MAX: Final = 20_000
 """States of the net as it was drawn, among which the shortest run is looked for."""
 SAFE, PROPER, OPTION, NO_DEAD = (
@@ -39,6 +42,8 @@ class Violation(msgspec.Struct, frozen=True):
     message: str
     trace: list[Step]
     """From the start; empty where no run is needed to see it."""
+    place: tuple[str | int, ...] = ()
+    """Where in the definition it is stated; empty for the node."""
 
     def __str__(self) -> str:
         """Return the message, and the trace in the author's names."""
@@ -50,11 +55,13 @@ class Verdict(msgspec.Struct, frozen=True):
     """What is known of a definition's soundness."""
 
     sound: bool | None
-    """None where the budget did not suffice, or the net is too wide to be looked at."""
+    """And all that the author states holds. None where that is not known: `why_unknown`."""
     states: int
     """Markings that were seen, after reduction."""
     violations: list[Violation]
     why_unknown: str = ""
+    bound: Bound | None = None
+    """Most tokens of a place; None where it is not known."""
 
 
 def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
@@ -71,7 +78,36 @@ def soundness(definition: Definition, max_states: int = STATES_MAX) -> Verdict:
     violations = [violation for verdict in verdicts for violation in verdict.violations]
     sound = False if violations else None if unknown else True
     states = sum(verdict.states for verdict in verdicts)
-    return Verdict(sound, states, violations, unknown[0] if unknown else "")
+    why = unknown[0] if unknown else ""
+    verdict = Verdict(sound, states, violations, why, _widest([one.bound for one in verdicts]))
+    return _with_properties(definition, verdict, max_states) if sound else verdict
+
+
+def _with_properties(definition: Definition, verdict: Verdict, max_states: int) -> Verdict:
+    """Decide what the author states of a sound definition."""
+    violations, unknown, states = [], "", verdict.states
+    for number, stated in enumerate(definition.properties):
+        net = petri_net(definition, definition.nodes[stated.node].scope)
+        decided = decide(net, stated, max_states)
+        states += decided.states
+        if decided.holds is None:
+            unknown = f"{stated}: more than {max_states:,} states: raise --max-states"
+        elif not decided.holds:
+            violations.append(_broken(number, stated, decided.trace))
+    sound = False if violations else None if unknown else True
+    return msgspec.structs.replace(
+        verdict, sound=sound, states=states, violations=violations, why_unknown=unknown
+    )
+
+
+def _broken(number: int, stated: Property, run: list[Step]) -> Violation:
+    node, other = stated.node, stated.other
+    messages = {
+        "before": f"{node} can act although {other} has not acted yet",
+        "after": f"{node} can act although {other} has acted",
+        "always": f"a run can come to where {node} has acted and {other} cannot act any more",
+    }
+    return Violation(str(stated), node, messages[stated.kind], run, ("properties", number))
 
 
 def _judged(definition: Definition, scope: str, max_states: int) -> Verdict:
@@ -85,11 +121,37 @@ def _judged(definition: Definition, scope: str, max_states: int) -> Verdict:
     if violations:
         drawn = explore(net, min(max_states, _DRAWN_MAX))
         violations = violations_of(drawn, definition, scope) or _in_short(net, small, violations)
-        return Verdict(sound=False, states=len(small.origin), violations=violations)
+        bound = _bound(net, small)
+        told = _with_bound(violations, bound)
+        return Verdict(sound=False, states=small.states, violations=told, bound=bound)
     if not small.complete:
         text = f"more than {max_states:,} states: raise --max-states, or split the workflow"
-        return Verdict(None, len(small.origin), [], text)
-    return Verdict(sound=True, states=len(small.origin), violations=[])
+        return Verdict(None, small.states, [], text)
+    return Verdict(sound=True, states=small.states, violations=[], bound=Bound(1))
+
+
+def _bound(net: Net, small: Explored) -> Bound | None:
+    if small.clash is not None:
+        return bound_of(net, _DRAWN_MAX)
+    return Bound(1) if small.complete else None
+
+
+def _widest(bounds: list[Bound | None]) -> Bound | None:
+    """Return the bound of several nets; none is more than any."""
+    known = [bound for bound in bounds if bound is not None]
+    if any(not bound.most for bound in known):
+        return Bound(0)
+    return max(known, key=lambda bound: bound.most) if len(known) == len(bounds) else None
+
+
+def _with_bound(violations: list[Violation], bound: Bound | None) -> list[Violation]:
+    """Say of a place with two tokens how many it can be."""
+    return [
+        msgspec.structs.replace(one, message=f"{one.message} ({bound})")
+        if bound is not None and one.property in {SAFE, PROPER}
+        else one
+        for one in violations
+    ]
 
 
 def _in_short(net: Net, small: Explored, violations: list[Violation]) -> list[Violation]:

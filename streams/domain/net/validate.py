@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from schemas.ids import is_client_id
-from streams.domain.expressions.cel import CompileError, compile_cel, warnings
+from streams.domain.expressions.cel import CompileError, compile_cel
+from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.net.edges import Edges, edges_of
 from streams.domain.net.model import (
     Activity,
@@ -102,12 +103,14 @@ def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
     if source is not None and isinstance(source.kind, ParallelGateway | PartialJoin):
         kind = "parallel gateway" if isinstance(source.kind, ParallelGateway) else "join"
         return [StructureProblem(where, f"flows out of a {kind} have no condition")]
+    declared = declared_in(definition, source.scope if source else "")
     try:
-        compile_cel(flow.condition, declared_in(definition, source.scope if source else ""))
+        compile_cel(flow.condition, declared)
     except CompileError as error:
         hint = "; a condition is one expression, as ${a && b}" if "${" in flow.condition else ""
         return [StructureProblem(where, error.message + hint)]
-    return [StructureProblem(where, text, "warning") for text in warnings(flow.condition)]
+    said = mixed_arithmetic(flow.condition, declared)
+    return [StructureProblem(where, text, "warning") for text in said]
 
 
 def _node(node: Node, edges: Edges) -> Problems:

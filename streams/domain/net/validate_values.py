@@ -31,7 +31,7 @@ Where = tuple[str | int, ...]
 def value_problems(definition: Definition) -> Problems:
     """Return the expressions that cannot be compiled, and the moments that cannot be read."""
     found: Problems = []
-    for where, expression, scope in _expressions(definition):
+    for where, expression, scope in expressions_of(definition):
         if len(found) >= PROBLEMS_MAX:
             break
         try:
@@ -47,7 +47,7 @@ def value_problems(definition: Definition) -> Problems:
     return found
 
 
-def _expressions(definition: Definition) -> Iterator[tuple[Where, Expression, str]]:
+def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, str]]:
     """Iterate over all mappings, each with its path in the source and the scope that it sees."""
     for name, expression in definition.result.items():
         yield ("result", name), expression, ""

@@ -1,0 +1,259 @@
+"""What operators do at a node themselves: skip it, complete it by hand, set variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from schemas.commands import CompleteNode, SetVariables, SkipNode
+from schemas.events import IncidentResolved, Moves, NodeCompleted, NodeSkipped, VariablesSet
+from schemas.json_text import JsonError, canonical, parse
+from streams.domain.instance.advance import Cause, advance, leave
+from streams.domain.instance.complete_activity import closed
+from streams.domain.instance.ending import RESULT
+from streams.domain.instance.enter import LimitError
+from streams.domain.instance.interrupt import stop_token
+from streams.domain.instance.lifecycle import illegal, too_long
+from streams.domain.instance.limits import too_large
+from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
+from streams.domain.instance.places import bare, scope_of
+from streams.domain.instance.state import Incident, InstanceState
+from streams.domain.instance.variables import given_variables, local_name, seen_from
+from streams.domain.instance.walk import Walk
+from streams.domain.instance.work import Work
+from streams.domain.net.model import Activity, Call, EventGateway, Flow
+from streams.domain.protocol import Accepted, Decision, Outcome, Rejected
+
+Intervention = SkipNode | CompleteNode | SetVariables
+
+
+def _refusal(command: Intervention, state: InstanceState, ctx: Decision) -> Rejected | None:
+    refusal = illegal(type(command).__name__, state.status)
+    return refusal or too_long(command.reason, ctx.limits.reason)
+
+
+def _open_incident(number: int, state: InstanceState) -> Incident | Rejected:
+    """Return an incident whose token waits at a node."""
+    found = state.incidents.get(number)
+    if found is None:
+        numbers = ", ".join(map(str, sorted(state.incidents))) or "none"
+        return Rejected(
+            "NotFound", f"the instance has no open incident {number}; open are: {numbers}"
+        )
+    if found.token not in state.tokens:
+        return Rejected(
+            "InvalidState",
+            f"incident {number} stopped the whole instance, at no node: mend what its message "
+            "says, then retry it",
+        )
+    if bare(state.tokens[found.token]) == RESULT:
+        return Rejected(
+            "InvalidState",
+            f"incident {number} is about a result that cannot be computed, there is no node to "
+            "leave: set the variables that its message names, then retry it",
+        )
+    return found
+
+
+# Skipping.
+
+
+def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outcome:
+    """Let the token leave its node; nothing is mapped, no result is written."""
+    refusal = _refusal(command, state, ctx)
+    if refusal is not None:
+        return refusal
+    found = _open_incident(command.incident, state)
+    if isinstance(found, Rejected):
+        return found
+    work = Work(state, ctx)
+    scope = scope_of(state.tokens[found.token])
+    flow = _flow(work, found.node, command.flow, scope)
+    if isinstance(flow, Rejected):
+        return flow
+
+    def cause(moves: Moves) -> NodeSkipped:
+        return NodeSkipped(found.node, command.incident, command.reason, moves)
+
+    work.emit(IncidentResolved(command.incident, "skipped"))
+    if flow is None:
+        leave(work, found.node, [found.token], {}, cause, scope)
+    else:
+        _leave_by(work, flow, found.token, cause, scope)
+    return work.accepted()
+
+
+def _flow(work: Work, node: str, wanted: str, scope: int) -> Flow | Rejected | None:
+    """Return the flow to leave a node by; None where the node itself can tell."""
+    flows = [route.flow for route in work.graph.outgoing[node]]
+    names = ", ".join(flow.id for flow in flows)
+    if wanted:
+        found = next((flow for flow in flows if flow.id == wanted), None)
+        return found or Rejected(
+            "InvalidInput", f"no flow {wanted!r} leads out of {node}: there are {names}"
+        )
+    if not isinstance(work.graph.nodes[node].kind, EventGateway):
+        trial = Walk(work, [], {}, scope)
+        trial.leave(node)
+        if not trial.troubled:
+            return None
+    left = [flow for flow in flows if flow.default] or flows
+    if len(left) == 1:
+        return left[0]
+    return Rejected(
+        "MissingParameter", f"{node} cannot tell where to go: say by which `flow`: {names}"
+    )
+
+
+def _leave_by(work: Work, flow: Flow, token: int, cause: Cause, scope: int) -> None:
+    """Leave a node by one flow; out of an event gateway its event is taken as having come."""
+    node = flow.source
+    walk = Walk(work, [token], {}, scope)
+    if isinstance(work.graph.nodes[node].kind, EventGateway):
+        walk.pass_by([node, flow.id])
+        walk.leave(flow.target)
+    else:
+        walk.pass_by([node])
+        walk.arrive(flow)
+    advance(work, walk, cause, scope)
+
+
+# Completing by hand.
+
+
+class _Aim(NamedTuple):
+    """What is completed by hand."""
+
+    node: str
+    token: int
+    work: int
+    """The open activity or call; 0 for an incident."""
+
+
+def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decision) -> Outcome:
+    """Go on as if the activity or the call had returned the result; what is open is cancelled."""
+    refusal = _refusal(command, state, ctx)
+    if refusal is not None:
+        return refusal
+    try:
+        output = parse(command.result)
+    except JsonError as error:
+        return Rejected("InvalidInput", f"the result is {error}: give a JSON value")
+    aim = _aim(command, state)
+    if isinstance(aim, Rejected):
+        return aim
+    work = Work(state, ctx)
+    writes = _written(work, aim, output)
+    if isinstance(writes, Rejected):
+        return writes
+    _complete(work, command, aim, canonical(output), writes)
+    return work.accepted()
+
+
+def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
+    numbers = (command.incident, command.activity, command.call)
+    if sum(map(bool, numbers)) != 1:
+        return Rejected(
+            "MissingParameter", "say exactly one of incident, activity and call: its number"
+        )
+    if command.incident:
+        incident = _open_incident(command.incident, state)
+        if isinstance(incident, Rejected):
+            return incident
+        return _Aim(incident.node, incident.token, 0)
+    if command.activity:
+        activity = state.activities.get(command.activity)
+        if activity is None:
+            return closed(command.activity, state)
+        return _Aim(activity.node, activity.token, command.activity)
+    call = state.calls.get(command.call)
+    if call is None:
+        return Rejected("already_closed", f"call {command.call} is no longer open")
+    return _Aim(call.node, call.token, command.call)
+
+
+def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
+    """Return what the result writes; a result that does not fit is refused."""
+    node, scope = aim.node, scope_of(work.state.tokens[aim.token])
+    kind = work.graph.nodes[node].kind
+    if not isinstance(kind, Activity | Call):
+        return Rejected(
+            "InvalidInput", f"{node} is no activity and no call and has no result: skip it instead"
+        )
+    variables = seen_from(work.state, scope)
+    writes = result_writes(variables, kind.result_path, output, canonical(output))
+    refusal = too_large({**variables, **writes}, work.ctx)
+    if refusal is not None:
+        return refusal
+    try:
+        return mapped(work, node, writes, {"output": output}, scope)
+    except UNMAPPED as error:
+        code = "limit_exceeded" if isinstance(error, LimitError) else "DataTransformation"
+        return Rejected(
+            code,
+            f"the output of {node} cannot be computed from this result: {error}: give another "
+            "result, set the variables that are missing, or skip the node",
+        )
+
+
+def _complete(
+    work: Work, command: CompleteNode, aim: _Aim, text: bytes, writes: dict[str, bytes]
+) -> None:
+    node, scope = aim.node, scope_of(work.state.tokens[aim.token])
+    kind = "call" if isinstance(work.graph.nodes[node].kind, Call) else "activity"
+
+    def cause(moves: Moves) -> NodeCompleted:
+        return NodeCompleted(node, kind, text, command.incident, aim.work, command.reason, moves)
+
+    if command.incident:
+        work.emit(IncidentResolved(command.incident, "completed"))
+    consumed = stop_token(work, aim.token, command.reason or f"{node} was completed by hand")
+    leave(work, node, consumed, writes, cause, scope)
+
+
+# Variables.
+
+
+def decide_set_variables(command: SetVariables, state: InstanceState, ctx: Decision) -> Outcome:
+    """Set variables of the workflow, or local ones of a running scope."""
+    refusal = _refusal(command, state, ctx)
+    if refusal is not None:
+        return refusal
+    given = given_variables(command.variables)
+    if isinstance(given, Rejected):
+        return given
+    scope = command.scope
+    unfit = _unfit(state, scope, given) or too_large({**seen_from(state, scope), **given}, ctx)
+    if unfit is not None:
+        return unfit
+    there = state.scopes[scope].variables if scope else state.variables
+    if all(there.get(name) == value for name, value in given.items()):
+        return Accepted([], [], state)
+    work = Work(state, ctx)
+    writes = {local_name(scope, name): value for name, value in given.items()}
+    work.emit(VariablesSet(command.reason, Moves(writes=writes)))
+    return work.accepted()
+
+
+def _unfit(state: InstanceState, scope: int, given: dict[str, bytes]) -> Rejected | None:
+    """Return the refusal of variables that are none, or none of the scope."""
+    if not given:
+        return Rejected("MissingParameter", "there is no variable to set: give at least one")
+    if not scope:
+        return None
+    opened = state.scopes.get(scope)
+    if opened is None:
+        running = [f"{key} ({one.node})" for key, one in state.scopes.items()]
+        return Rejected("NotFound", f"no scope {scope} runs; running are: {_list(running)}")
+    foreign = [name for name in given if name not in opened.variables]
+    if foreign:
+        return Rejected(
+            "InvalidInput",
+            f"{_list(foreign)}: no variable of scope {scope} ({opened.node}), which has "
+            f"{_list(sorted(opened.variables))}: set the workflow's own with scope 0",
+        )
+    return None
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
