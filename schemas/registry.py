@@ -12,6 +12,7 @@ from schemas import (
     definition_events,
     definitions,
     events,
+    lock_events,
     replies,
     results,
     tasks,
@@ -34,9 +35,18 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.PublishDefinition: "PublishDefinition",
     commands.PublishMessage: "PublishMessage",
     commands.BroadcastSignal: "BroadcastSignal",
+    commands.AcquireLock: "AcquireLock",
+    commands.ExtendLock: "ExtendLock",
+    commands.ReleaseLock: "ReleaseLock",
+    commands.ForceReleaseLock: "ForceReleaseLock",
     commands.StartChild: "StartChild",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    commands.RequestLock: "RequestLock",
+    commands.ReturnLock: "ReturnLock",
+    commands.LockGranted: "LockGranted",
+    commands.LockRefused: "LockRefused",
+    commands.LockLost: "LockLost",
     commands.Continue: "Continue",
     commands.FireTimer: "FireTimer",
     commands.OpenSubscription: "OpenSubscription",
@@ -92,6 +102,11 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     channel_events.SignalBroadcast: "signal.broadcast",
     channel_events.SubscriptionOpened: "subscription.opened",
     channel_events.SubscriptionEnded: "subscription.ended",
+    lock_events.LockRequested: "lock.requested",
+    lock_events.LockAcquired: "lock.acquired",
+    lock_events.LockExtended: "lock.extended",
+    lock_events.LockReleased: "lock.released",
+    lock_events.LockRequestRefused: "lock.refused",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -121,7 +136,9 @@ VERSIONS: Final[dict[str, int]] = {
 }
 """Present schema version by class name, where it is not 1."""
 
-_EVENT_MODULES: Final = (events.__name__, channel_events.__name__, definition_events.__name__)
+_EVENT_MODULES: Final = tuple(
+    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

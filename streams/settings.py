@@ -50,8 +50,8 @@ class EngineSettings(KafkaSettings):
     write_buffer_bytes: int = Field(default=64 << 20, description="Memtables of all stores.")
     dedupe_window: float = Field(
         default=86_400.0,
-        gt=0,
-        description="Seconds for which a finished instance and a message's id are remembered.",
+        ge=60,
+        description="Seconds for which what is finished and a message's id are remembered.",
     )
     tombstone_retention: float = Field(
         default=7 * 86_400.0, description="Seconds that workflow.state keeps tombstones."

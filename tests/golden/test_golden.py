@@ -14,6 +14,7 @@ import pytest
 
 from schemas.commands import (
     AcceptMessage,
+    AcquireLock,
     BroadcastSignal,
     CancelInstance,
     CloseSubscription,
@@ -26,6 +27,8 @@ from schemas.commands import (
     PublishDefinition,
     PublishMessage,
     RejectMessage,
+    ReleaseLock,
+    RequestLock,
     ResumeInstance,
     RetryIncident,
     RunInstance,
@@ -48,7 +51,7 @@ from schemas.results import (
 )
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import channel, definition, device, instance
+from streams.testing.spec import channel, definition, device, instance, lock
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -183,6 +186,10 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
+def taken():
+    return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
+
+
 HISTORIES = {
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
@@ -248,6 +255,11 @@ HISTORIES = {
     ),
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
     "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
+    "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
+    "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
+    "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
+    "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
+    "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]
@@ -307,7 +319,11 @@ def must_hold(path, found, expected):
 
 def folded(golden):
     """Return a spec after the golden's events."""
-    begin = {"definition": lambda: definition("flow"), "channel": lambda: channel("message:paid")}
+    begin = {
+        "definition": lambda: definition("flow"),
+        "channel": lambda: channel("message:paid"),
+        "lock": lock,
+    }
     spec = begin.get(golden["aggregate"], instance)()
     for event in golden["events"]:
         body = msgspec.convert(event["body"], BODIES[event["type"]])

@@ -9,6 +9,7 @@ from projections.definitions import Definitions
 from projections.errors import BadTokenError
 from projections.history import History
 from projections.instances import Filter, Instances
+from projections.locks import Locks
 from projections.projection import VIEWS
 from projections.store import reading
 from projections.tables import instances
@@ -32,13 +33,14 @@ def shown(reader, name="i1", tenant="default"):
 
 
 def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
-    assert [view.name for view in VIEWS] == ["instances", "history", "definitions"]
+    assert [view.name for view in VIEWS] == ["instances", "history", "definitions", "locks"]
+    kinds = {"definition": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:
         body = BODIES[name]
         assert body in History.handles, f"{name}: add it to the history"
-        others = [view.name for view in (Instances, Definitions) if body in view.handles]
-        noun = name.split(".")[0]
-        wanted = [] if noun in CHANNEL else ["definitions" if noun == "definition" else "instances"]
+        others = [view.name for view in (Instances, Definitions, Locks) if body in view.handles]
+        noun = name.partition(".")[0]
+        wanted = [] if noun in CHANNEL else [kinds.get(noun, "instances")]
         assert others == wanted, f"{name}: handle it in a view, or say in CHANGES that it is not"
 
 
