@@ -9,6 +9,7 @@ import msgspec
 from schemas import (
     channel_events,
     commands,
+    definition_events,
     definitions,
     events,
     lock_events,
@@ -76,6 +77,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ActivityCancelled: "activity.cancelled",
     events.TimerScheduled: "timer.scheduled",
     events.CallStarted: "call.started",
+    events.CallFailed: "call.failed",
+    events.CompensationStarted: "compensation.started",
     events.NodeExecuted: "node.executed",
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
@@ -85,9 +88,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
-    events.DefinitionSubmitted: "definition.submitted",
-    events.DefinitionPublished: "definition.published",
-    events.DefinitionRefused: "definition.refused",
+    events.NotificationRequested: "notification.requested",
+    events.NotificationCompleted: "notification.completed",
+    events.NotificationFailed: "notification.failed",
+    definition_events.DefinitionSubmitted: "definition.submitted",
+    definition_events.DefinitionPublished: "definition.published",
+    definition_events.DefinitionRefused: "definition.refused",
     channel_events.MessagePublished: "message.published",
     channel_events.MessageOffered: "message.offered",
     channel_events.MessageCorrelated: "message.correlated",
@@ -126,10 +132,13 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionPublished": 2,
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
+    "ActivityFailed": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
-_EVENT_MODULES: Final = (events.__name__, channel_events.__name__, lock_events.__name__)
+_EVENT_MODULES: Final = tuple(
+    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

@@ -38,6 +38,10 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """For how long it remembers them, in milliseconds."""
     fan_out: int = 500
     """Subscriptions that one command offers a signal to; `ContinueBroadcast` does the rest."""
+    failure_strategy: str = "fail_workflow"
+    """What follows a failure of which neither the node nor its definition says anything."""
+    notification_queue: str = "default"
+    """Queue of the tasks that tell people of an incident."""
 
 
 class Definitions(Protocol):

@@ -13,6 +13,7 @@ from projections.locks import Locks
 from projections.projection import VIEWS
 from projections.store import reading
 from projections.tables import instances
+from schemas import definition_events
 from schemas import events as e
 from schemas.registry import BODIES, EVENT_TYPES
 
@@ -232,15 +233,20 @@ def test_variables_that_are_no_json_are_shown_as_hex(projection, written, reader
 
 
 def test_a_definition_is_submitted_then_published_or_refused(projection, written, reader):
-    written.add(e.DefinitionSubmitted("flow", "1.0.0", "id: flow"), "flow", actor="ann", time=4)
-    marked = e.DefinitionPublished("flow", "1.0.0", "unknown", "more than 9 states")
+    written.add(
+        definition_events.DefinitionSubmitted("flow", "1.0.0", "id: flow"),
+        "flow",
+        actor="ann",
+        time=4,
+    )
+    marked = definition_events.DefinitionPublished("flow", "1.0.0", "unknown", "more than 9 states")
     written.add(marked, "flow", time=5)
-    written.add(e.DefinitionSubmitted("flow", "1.1.0", "id: flow2"), "flow", time=6)
+    written.add(definition_events.DefinitionSubmitted("flow", "1.1.0", "id: flow2"), "flow", time=6)
     projection.apply(written.events[:1], {})
     (one,) = reader.definitions("flow").value
     assert (one.state, one.decided_at, one.submitted_by) == ("submitted", None, "ann")
     projection.apply(written.events[1:], {})
-    refused = e.DefinitionRefused("flow", "1.1.0", "NotSound", "a token is left")
+    refused = definition_events.DefinitionRefused("flow", "1.1.0", "NotSound", "a token is left")
     projection.apply([written.add(refused, "flow", time=7)], {})
     first, second = reader.definitions("flow").value
     assert (first.state, first.source, first.submitted_at, first.decided_at) == (
