@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from connectors.cli.main import app
+from connectors.cli.main import app_of
 from connectors.client.errors import CommandRejectedError
 from connectors.client.events import EventStream
 from schemas.codec import encode
@@ -22,7 +22,7 @@ def tidemill(environment, engine):
     """Run a command of the command line."""
 
     def run(*arguments):
-        done = CliRunner().invoke(app, arguments, env=environment)
+        done = CliRunner().invoke(app_of(), arguments, env=environment)
         assert done.exit_code == 0, done.output
         return done.stdout.strip()
 
@@ -110,8 +110,8 @@ def test_what_is_wrong_is_said(client, engine, environment):
         (("message", "publish", "paid", "--data", "word"), "text is JSON in quotes"),
         (("message", "publish", "paid", "--ttl", "5 min"), "no ISO 8601 duration"),
     ):
-        done = CliRunner().invoke(app, arguments, env=environment)
+        done = CliRunner().invoke(app_of(), arguments, env=environment)
         assert done.exit_code == 2
         assert words in done.output
-    done = CliRunner().invoke(app, ("signal", "retry", "evening"), env=environment)
+    done = CliRunner().invoke(app_of(), ("signal", "retry", "evening"), env=environment)
     assert done.exit_code != 0

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from connectors.cli.failures import guarded
-from connectors.cli.main import app
+from connectors.cli.main import app_of
 from connectors.client.client import Client
 from connectors.client.errors import (
     CommandRejectedError,
@@ -139,7 +139,7 @@ def tidemill(environment, monkeypatch, capsys):
 
     def run(*words):
         capsys.readouterr()
-        code = guarded(lambda: app(words, standalone_mode=False))
+        code = guarded(lambda: app_of(words)(words, standalone_mode=False))
         return Done(code, *capsys.readouterr())
 
     return run
