@@ -47,7 +47,7 @@ def start(
     json: JsonOption = False,
 ) -> None:
     """Start an instance of a definition."""
-    values, own = _variables(variables, var or []), _variables(metadata, [], "--metadata")
+    values, own = variables_of(variables, var or []), variables_of(metadata, [], "--metadata")
     instance = name or uuid.uuid4().hex
     options = Options(tenant=tenant, actor=actor, command_id=command_id)
     with kafka() as settings, Client(settings) as made:
@@ -55,7 +55,7 @@ def start(
         stream = EventStream(settings, instance_id=instance) if wait else None
         answer = made.run(definition, values, instance, version, options, own)
         if stream is None:
-            _said(answer, "started", json=json)
+            said(answer, "started", json=json)
         else:
             _follow(stream, timeout, json=json)
 
@@ -73,11 +73,11 @@ def create(
     json: JsonOption = False,
 ) -> None:
     """Create an instance that waits until `begin` starts it."""
-    values, own = _variables(variables, []), _variables(metadata, [], "--metadata")
+    values, own = variables_of(variables, []), variables_of(metadata, [], "--metadata")
     options = Options(tenant=tenant, actor=actor, command_id=command_id)
     with kafka() as settings, Client(settings) as made:
         answer = made.create(definition, values, name, version, options, own)
-        _said(answer, "created", json=json)
+        said(answer, "created", json=json)
 
 
 @app.command()
@@ -91,10 +91,11 @@ def begin(
     """Start an instance that was created."""
     options = Options(tenant=tenant, actor=actor, command_id=command_id)
     with kafka() as settings, Client(settings) as made:
-        _said(made.start(instance, options), "started", json=json)
+        said(made.start(instance, options), "started", json=json)
 
 
-def _variables(text: str, pairs: list[str], option: str = "--vars") -> dict[str, Any]:
+def variables_of(text: str, pairs: list[str], option: str = "--vars") -> dict[str, Any]:
+    """Read a JSON object and `name=value` pairs that come on top of it."""
     try:
         values = parse_object(text)
     except JsonError as error:
@@ -110,7 +111,8 @@ def _variables(text: str, pairs: list[str], option: str = "--vars") -> dict[str,
     return values
 
 
-def _said(answer: Answer, what: str, *, json: bool) -> None:
+def said(answer: Answer, what: str, *, json: bool) -> None:
+    """Write what a command led to."""
     reply = answer.reply
     if json:
         as_json(
@@ -165,7 +167,7 @@ def _steer(
     ) -> None:
         options = Options(tenant=tenant, actor=actor, command_id=command_id)
         with kafka() as settings, Client(settings) as made:
-            _said(verb(made)(instance, reason, options), done, json=json)
+            said(verb(made)(instance, reason, options), done, json=json)
 
     app.command(name, help=text)(command)
 
@@ -188,4 +190,4 @@ def retry(
     """Retry what waits for an operator."""
     with kafka() as settings, Client(settings) as made:
         answer = made.retry(instance, incident, Options(tenant=tenant, actor=actor))
-        _said(answer, "goes on", json=json)
+        said(answer, "goes on", json=json)

@@ -23,7 +23,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "verifier": ("verifier",),
     # The views add commands to the nouns that they are of.
     "definition": ("definition", "projection"),
-    "instance": ("instance", "projection"),
+    "instance": ("instance", "by_hand", "projection"),
     "message": ("message",),
     "signal": ("message",),
     "events": ("events",),

@@ -19,18 +19,21 @@ import msgspec
 import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
+from connectors.client.by_hand import ByHand
 from connectors.client.errors import (
     CommandRejectedError,
     NoAnswerError,
     NotReadyError,
     TooManyInFlightError,
 )
+from connectors.client.options import PLAIN as PLAIN  # noqa: PLC0414 - for the outside
+from connectors.client.options import Options as Options  # noqa: PLC0414 - for the outside
 from connectors.client.outcomes import Outcomes, Publication, Waiting, publication
 from connectors.client.replies import ReplyListener
 from schemas import commands as c
 from schemas.codec import encode
 from schemas.envelope import Context, Envelope
-from schemas.ids import DEFAULT_TENANT, channel_id, routing_key
+from schemas.ids import channel_id, routing_key
 from schemas.json_text import canonical
 from schemas.registry import public_type
 from schemas.replies import Reply
@@ -55,23 +58,6 @@ class Answer(NamedTuple):
     reply: Reply
 
 
-class Options(msgspec.Struct, frozen=True):
-    """What a command may carry beside its body."""
-
-    tenant: str = DEFAULT_TENANT
-    actor: str = ""
-    correlation_id: str = ""
-    trace: str = ""
-    metadata: dict[str, str] = {}
-    expected_sequence: int = -1
-    command_id: str = ""
-    idempotency_key: str = ""
-    """Command and instance id are derived from it: repeating a call repeats nothing."""
-
-
-PLAIN = Options()
-
-
 class _Waiting(msgspec.Struct):
     """A command that has no answer yet."""
 
@@ -81,7 +67,7 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client:
+class Client(ByHand):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

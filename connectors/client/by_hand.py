@@ -1,0 +1,68 @@
+"""What an operator does by hand: the client's calls about incidents and variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from connectors.client.options import PLAIN, Options
+from schemas import commands as c
+from schemas.json_text import canonical
+
+if TYPE_CHECKING:
+    from connectors.client.client import Answer
+
+
+class ByHand:
+    """A part of `Client`."""
+
+    def call(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        body: msgspec.Struct,
+        options: Options = PLAIN,
+        *,
+        timeout: float = 30.0,
+    ) -> Answer:
+        """Send a command and wait for its answer."""
+        raise NotImplementedError
+
+    def skip(
+        self,
+        instance_id: str,
+        incident: int,
+        flow: str = "",
+        reason: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Leave the node of an incident without a result; by `flow` where it cannot tell itself."""
+        return self.call("instance", instance_id, c.SkipNode(incident, flow, reason), options)
+
+    def complete(
+        self,
+        instance_id: str,
+        result: object = None,
+        *,
+        incident: int = 0,
+        activity: int = 0,
+        call: int = 0,
+        reason: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Give an incident's node, an open activity or an open call its result by hand."""
+        body = c.CompleteNode(canonical(result), incident, activity, call, reason)
+        return self.call("instance", instance_id, body, options)
+
+    def set_variables(
+        self,
+        instance_id: str,
+        variables: object,
+        scope: int = 0,
+        reason: str = "",
+        options: Options = PLAIN,
+    ) -> Answer:
+        """Set variables of the workflow, or local ones of a running scope."""
+        body = c.SetVariables(canonical(variables), scope, reason)
+        return self.call("instance", instance_id, body, options)
