@@ -13,7 +13,6 @@ from confluent_kafka import Producer
 
 from connectors.cli.failures import guarded
 from connectors.cli.main import app_of
-from connectors.cli.main import app_of
 from connectors.client.client import Client
 from connectors.client.errors import (
     CommandRejectedError,
