@@ -20,7 +20,7 @@ from connectors.enterprise.client import EnterpriseClient, EnterpriseError
 from connectors.enterprise.settings import EnterpriseSettings
 from connectors.mail.actions import notify
 from connectors.mail.channel import MailChannel, MailError
-from connectors.mail.settings import MailSettings
+from connectors.mail.settings import ConsoleSettings, MailSettings
 from connectors.mqtt.actions import act
 from connectors.mqtt.devices import DeviceError, Devices
 from connectors.mqtt.outbox import CommandOutbox
@@ -34,11 +34,12 @@ log = structlog.get_logger(__name__)
 
 
 class Mail:
-    """The way to the SMTP server, and in whose name."""
+    """The way to the SMTP server, in whose name, and what mails link to."""
 
-    def __init__(self, settings: MailSettings) -> None:
+    def __init__(self, settings: MailSettings, console: ConsoleSettings) -> None:
         """Take the settings."""
         self.sender = settings.sender
+        self.console_url = console.console_url
         self.channel = MailChannel(settings)
 
 
@@ -51,7 +52,7 @@ async def _outbox() -> AsyncIterator[CommandOutbox]:
 
 @asynccontextmanager
 async def _mail() -> AsyncIterator[Mail]:
-    yield Mail(MailSettings())
+    yield Mail(MailSettings(), ConsoleSettings())
 
 
 DEVICES = Resource(lambda: Devices(MqttSettings()))
@@ -79,7 +80,8 @@ async def notification(fields: dict[str, Any], context: ActivityContext) -> dict
     """Send a notification."""
     with _reported():
         mail = await MAIL.get()
-        return await notify(fields, context.idempotency_key, mail.channel, mail.sender)
+        key = context.idempotency_key
+        return await notify(fields, key, mail.channel, mail.sender, mail.console_url)
 
 
 @activity("enterprise_system_activity")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 from projections.events import Event, refused
 from projections.tables import definitions as table
 from projections.view import upsert
-from schemas.events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
+from schemas.definition_events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
 from schemas.ids import DEFAULT_TENANT
 
 SUBMITTED, PUBLISHED, REFUSED = "submitted", "published", "refused"

@@ -198,6 +198,11 @@ def _activity_failed(row: Instance, body: e.ActivityFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
+def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
+    _error(row, f"{body.node}: {body.code}: {body.message}")
+    _move(row, body.moves)
+
+
 def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
     _place(row, body.token, body.node)
 
@@ -234,7 +239,7 @@ def _resolved(row: Instance, body: e.IncidentResolved, _: Event) -> None:
 
 
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
-    """Nothing that the row shows: a worker began, or an activity is no longer wanted."""
+    """Nothing that the row shows: a worker began, an activity is no longer wanted, a mail."""
 
 
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]]] = {
@@ -253,6 +258,8 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ActivityCancelled: _unchanged,
     e.TimerScheduled: _token_placed,
     e.CallStarted: _token_placed,
+    e.CallFailed: _call_failed,
+    e.CompensationStarted: _unchanged,
     e.NodeExecuted: _executed,
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _subscribed,
@@ -262,6 +269,9 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NodeSkipped: _executed,
     e.NodeCompleted: _executed,
     e.VariablesSet: _executed,
+    e.NotificationRequested: _unchanged,
+    e.NotificationCompleted: _unchanged,
+    e.NotificationFailed: _unchanged,
 }
 
 

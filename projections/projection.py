@@ -12,6 +12,7 @@ from projections.errors import PoisonEventError, ProjectionError
 from projections.events import Event, refused
 from projections.history import History
 from projections.instances import Instances
+from projections.locks import Locks
 from projections.positions import Place, Source, advance, begin, places_of, source_of
 from projections.store import writing
 from projections.view import View
@@ -19,7 +20,7 @@ from projections.view import View
 NAME: Final = "workflow"
 FORM: Final = 1
 """Raised when the same events give other rows: what an older release wrote is then rebuilt."""
-VIEWS: Final[tuple[type[View], ...]] = (Instances, History, Definitions)
+VIEWS: Final[tuple[type[View], ...]] = (Instances, History, Definitions, Locks)
 
 
 class Projection:

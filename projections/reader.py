@@ -16,6 +16,7 @@ from projections.errors import BadTokenError, NotReachedError, ViewsNotReadyErro
 from projections.history import Entry, entries
 from projections.instance import Instance
 from projections.instances import Filter, Page, find, page
+from projections.locks import Lock, find_lock, list_locks
 from projections.migrate import check
 from projections.positions import Place, Source, parse_token, places_of, source_of, token
 from projections.projection import NAME
@@ -142,6 +143,20 @@ class Reader:
             found = versions(connection, tenant=tenant, definition_id=definition_id)
             if definition_id:
                 return Answer(found, self._own(connection, tenant, definition_id))
+            return Answer(found, token(places_of(connection, NAME)))
+
+    def lock(self, name: str, tenant: str = DEFAULT_TENANT) -> Answer[Lock | None]:
+        """Return a lock's row; None where the view has none."""
+        with self._reading() as connection:
+            found = find_lock(connection, name, tenant)
+            return Answer(found, self._own(connection, tenant, name))
+
+    def locks(
+        self, tenant: str = DEFAULT_TENANT, *, free: bool = False, after: str = "", limit: int = 50
+    ) -> Answer[list[Lock]]:
+        """List the locks that are held, with `free` all, in order of name past `after`."""
+        with self._reading() as connection:
+            found = list_locks(connection, tenant=tenant, free=free, after=after, limit=limit)
             return Answer(found, token(places_of(connection, NAME)))
 
     @staticmethod

@@ -145,6 +145,46 @@ class BroadcastSignal(msgspec.Struct, frozen=True, gc=False):
     """A JSON value."""
 
 
+class AcquireLock(msgspec.Struct, frozen=True, gc=False):
+    """Take a lock, or wait for it in order of asking; refused as `LockAcquisition`.
+
+    The answer is `{"acquired": true, "token": …, "expires_at": …}`, given when the lock is. Who
+    has the lock already keeps it, with its token and at least this time to live: holds are not
+    counted, one release frees it. Who waits already keeps its place; the former request is
+    refused.
+    """
+
+    owner: str
+    """Who asks: 1 to 128 characters of the client's own, another for each holder."""
+    ttl_ms: int
+    """After this time the lock is free again unless it is extended: 1 ms to a day."""
+    wait_ms: int = 0
+    """How long to wait where another owner has it: 0 to a day."""
+
+
+class ExtendLock(msgspec.Struct, frozen=True, gc=False):
+    """Keep a lock for longer, from now on; refused as `LockExtension` where it is lost."""
+
+    owner: str
+    token: int
+    """The fencing token that came with the lock."""
+    ttl_ms: int
+
+
+class ReleaseLock(msgspec.Struct, frozen=True, gc=False):
+    """Give a lock back; answers `true`, or `false` where it is not, and was not, this owner's."""
+
+    owner: str
+    token: int = 0
+    """The lock's token; 0 for whatever the owner has: the lock, or its place in the queue."""
+
+
+class ForceReleaseLock(msgspec.Struct, frozen=True, gc=False):
+    """Take a lock from its holder, whoever it is; the next in the queue gets it."""
+
+    reason: str = ""
+
+
 class StartChild(msgspec.Struct, frozen=True, gc=False):
     """A call node starts another workflow (internal)."""
 
@@ -171,6 +211,62 @@ class FailCall(msgspec.Struct, frozen=True, gc=False):
     call: int
     code: str
     message: str
+
+
+class RequestLock(msgspec.Struct, frozen=True, gc=False):
+    """An aggregate asks for a lock, for one section of its work (internal).
+
+    The answer is `LockGranted`, at once or later, or `LockRefused`.
+    """
+
+    aggregate_type: str
+    aggregate_id: str
+    incarnation: str
+    section: int
+    """Names the section in the aggregate: sequence of the event that began it."""
+    ttl_ms: int = 0
+    """0: until it is returned."""
+    wait_ms: int = -1
+    """-1: as long as it takes."""
+
+
+class ReturnLock(msgspec.Struct, frozen=True, gc=False):
+    """An aggregate's section is over: its lock, or its place in the queue, is free (internal)."""
+
+    aggregate_type: str
+    aggregate_id: str
+    incarnation: str
+    section: int
+
+
+class LockGranted(msgspec.Struct, frozen=True, gc=False):
+    """A lock tells an aggregate that a section of it may begin (internal)."""
+
+    lock: str
+    section: int
+    token: int
+    """The fencing token: greater than those of all former holders."""
+    expires_at: int = 0
+    """Milliseconds since 1970; 0: held until it is returned."""
+
+
+class LockRefused(msgspec.Struct, frozen=True, gc=False):
+    """A lock tells an aggregate that a section of it may not begin (internal)."""
+
+    lock: str
+    section: int
+    code: str
+    message: str
+
+
+class LockLost(msgspec.Struct, frozen=True, gc=False):
+    """A lock tells an aggregate that a section of it is no longer protected (internal)."""
+
+    lock: str
+    section: int
+    token: int
+    how: str
+    """`expired` or `forced`."""
 
 
 class Continue(msgspec.Struct, frozen=True, gc=False):

@@ -174,6 +174,9 @@ class ActivityFailed(msgspec.Struct, frozen=True, gc=False):
     started_at: int = 0
     details: bytes = b"null"
     moves: Moves = NO_MOVES
+    recovery: str = ""
+    """What follows: `retry`, `boundary`, `fallback`, or the strategy that the node, its
+    definition or the engine has; empty in version 1."""
 
 
 class ActivityCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -201,6 +204,34 @@ class CallStarted(msgspec.Struct, frozen=True, gc=False):
     definition_id: str
     version: str
     input: bytes
+
+
+class CallFailed(msgspec.Struct, frozen=True, gc=False):
+    """A called workflow did not complete, and what the author says of that is done."""
+
+    call: int
+    """Sequence of `call.started`."""
+    node: str
+    child_id: str
+    code: str
+    message: str
+    recovery: str
+    """What follows: `boundary`, `fallback`, or the strategy of the node or its definition."""
+    moves: Moves = NO_MOVES
+
+
+class CompensationStarted(msgspec.Struct, frozen=True, gc=False):
+    """A node has failed for good, and its compensation activity is to undo what it did."""
+
+    node: str
+    """The node that failed."""
+    activity_id: str
+    """The compensation activity."""
+    token: int
+    """The token that waits at the compensation activity."""
+    code: str
+    """The node's error, which goes on when the compensation is done and no fallback follows."""
+    message: str
 
 
 class NodeExecuted(msgspec.Struct, frozen=True, gc=False):
@@ -321,43 +352,36 @@ class VariablesSet(msgspec.Struct, frozen=True, gc=False):
     moves: Moves = NO_MOVES
 
 
-class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
-    """A definition's structure is sound enough to be judged."""
+class NotificationRequested(msgspec.Struct, frozen=True, gc=False):
+    """Somebody is to be told of an incident: a task was handed to a queue."""
 
-    definition_id: str
-    version: str
-    source: str
-    allow_unsound: bool = False
-    """It is to be published whatever the verdict says, and marked with it."""
-    max_states: int = 0
-    """How far the submitter lets the proof go; 0: as far as the verifier does."""
-    is_pending: bool = False
-    """It waits for a verdict. False in what former releases wrote: they published at once."""
-    command_id: str = ""
-    """Of the command that submitted it."""
+    notification: int
+    """Sequence of the first attempt's event: the last part of the task id."""
+    incident: int
+    recipient: str
+    queue: str
+    attempt: int = 1
 
 
-class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
-    """A version may be started from now on, and never changes."""
+class NotificationCompleted(msgspec.Struct, frozen=True, gc=False):
+    """A worker has told a recipient of an incident."""
 
-    definition_id: str
-    version: str
-    verdict: str = ""
-    """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: never verified."""
-    message: str = ""
-    """What does not hold, or why soundness is not known."""
-    violations: bytes = b"[]"
-    """A JSON array of what does not hold: property, node, line, message, trace."""
+    notification: int
+    incident: int
+    recipient: str
+    attempt: int
+    worker: str = ""
 
 
-class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
-    """A version will not be published."""
+class NotificationFailed(msgspec.Struct, frozen=True, gc=False):
+    """A recipient could not be told of an incident."""
 
-    definition_id: str
-    version: str
+    notification: int
+    incident: int
+    recipient: str
+    attempt: int
     code: str
     message: str
-    verdict: str = ""
-    """`unsound` or `unknown`; `sound` where it is refused for another reason."""
-    violations: bytes = b"[]"
-    """A JSON array of what does not hold: property, node, line, message, trace."""
+    retry_at: int = 0
+    """When the next attempt is due, milliseconds since 1970; 0 where it is given up."""
+    worker: str = ""

@@ -9,8 +9,10 @@ import msgspec
 from schemas import (
     channel_events,
     commands,
+    definition_events,
     definitions,
     events,
+    lock_events,
     replies,
     results,
     tasks,
@@ -33,9 +35,18 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.PublishDefinition: "PublishDefinition",
     commands.PublishMessage: "PublishMessage",
     commands.BroadcastSignal: "BroadcastSignal",
+    commands.AcquireLock: "AcquireLock",
+    commands.ExtendLock: "ExtendLock",
+    commands.ReleaseLock: "ReleaseLock",
+    commands.ForceReleaseLock: "ForceReleaseLock",
     commands.StartChild: "StartChild",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    commands.RequestLock: "RequestLock",
+    commands.ReturnLock: "ReturnLock",
+    commands.LockGranted: "LockGranted",
+    commands.LockRefused: "LockRefused",
+    commands.LockLost: "LockLost",
     commands.Continue: "Continue",
     commands.FireTimer: "FireTimer",
     commands.OpenSubscription: "OpenSubscription",
@@ -66,6 +77,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ActivityCancelled: "activity.cancelled",
     events.TimerScheduled: "timer.scheduled",
     events.CallStarted: "call.started",
+    events.CallFailed: "call.failed",
+    events.CompensationStarted: "compensation.started",
     events.NodeExecuted: "node.executed",
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
@@ -75,9 +88,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
-    events.DefinitionSubmitted: "definition.submitted",
-    events.DefinitionPublished: "definition.published",
-    events.DefinitionRefused: "definition.refused",
+    events.NotificationRequested: "notification.requested",
+    events.NotificationCompleted: "notification.completed",
+    events.NotificationFailed: "notification.failed",
+    definition_events.DefinitionSubmitted: "definition.submitted",
+    definition_events.DefinitionPublished: "definition.published",
+    definition_events.DefinitionRefused: "definition.refused",
     channel_events.MessagePublished: "message.published",
     channel_events.MessageOffered: "message.offered",
     channel_events.MessageCorrelated: "message.correlated",
@@ -86,6 +102,11 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     channel_events.SignalBroadcast: "signal.broadcast",
     channel_events.SubscriptionOpened: "subscription.opened",
     channel_events.SubscriptionEnded: "subscription.ended",
+    lock_events.LockRequested: "lock.requested",
+    lock_events.LockAcquired: "lock.acquired",
+    lock_events.LockExtended: "lock.extended",
+    lock_events.LockReleased: "lock.released",
+    lock_events.LockRequestRefused: "lock.refused",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -111,10 +132,13 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionPublished": 2,
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
+    "ActivityFailed": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
-_EVENT_MODULES: Final = (events.__name__, channel_events.__name__)
+_EVENT_MODULES: Final = tuple(
+    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

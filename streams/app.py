@@ -164,6 +164,8 @@ def limits(settings: EngineSettings) -> Limits:
         subscriptions=settings.channel_subscriptions_max,
         message_ids=settings.channel_message_ids_max,
         message_window=int(settings.dedupe_window * 1000),
+        failure_strategy=settings.default_failure_strategy,
+        notification_queue=settings.notification_queue,
     )
 
 

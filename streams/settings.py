@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,8 +50,8 @@ class EngineSettings(KafkaSettings):
     write_buffer_bytes: int = Field(default=64 << 20, description="Memtables of all stores.")
     dedupe_window: float = Field(
         default=86_400.0,
-        gt=0,
-        description="Seconds for which a finished instance and a message's id are remembered.",
+        ge=60,
+        description="Seconds for which what is finished and a message's id are remembered.",
     )
     tombstone_retention: float = Field(
         default=7 * 86_400.0, description="Seconds that workflow.state keeps tombstones."
@@ -75,6 +75,13 @@ class EngineSettings(KafkaSettings):
     )
     channel_message_ids_max: int = Field(
         default=1_000, ge=1, description="Message ids that one channel remembers."
+    )
+    default_failure_strategy: Literal["fail_workflow", "manual_intervention"] = Field(
+        default="fail_workflow",
+        description="What follows a failed activity where its definition does not say.",
+    )
+    notification_queue: str = Field(
+        default="default", description="Activity queue of the mails that tell of an incident."
     )
     accept_loss: list[int] = Field(
         default_factory=list, description="Partitions that may go on after lost input."

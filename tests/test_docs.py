@@ -49,6 +49,10 @@ RUN_ELSEWHERE = {
         "tests/connectors/test_definition_commands.py",
         '"validate", "examples/order.yaml"',
     ),
+    "tidemill lock run site --wait 60 -- make deploy": (
+        "tests/integration/test_locks.py",
+        '"lock", "run", "site", "--wait", "60", "--", "make"',
+    ),
     "tidemill project": ("tests/projections/test_projector.py", '"project"'),
     "tidemill projection list": ("tests/projections/test_projector.py", '"projection", "list"'),
     "tidemill projection lag": ("tests/projections/test_projector.py", '"projection", "lag"'),

@@ -14,7 +14,12 @@ from confluent_kafka import KafkaException
 from pydantic import ValidationError
 
 from connectors.cli.output import fault
-from connectors.client.errors import CommandRejectedError, NoAnswerError, NotReadyError
+from connectors.client.errors import (
+    CommandRejectedError,
+    LockLostError,
+    NoAnswerError,
+    NotReadyError,
+)
 from connectors.demo.errors import DemoError
 from connectors.demo.sensor_file import SensorFileError
 from connectors.mqtt.broker import BrokerError
@@ -48,6 +53,7 @@ class NotFoundError(Exception):
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (CommandRejectedError, REJECTED),
     (NoAnswerError, NO_ANSWER),
+    (LockLostError, FAILED),
     (NotReadyError, NOT_READY),
     (NoKafkaError, NOT_READY),
     (KafkaStartError, NOT_READY),

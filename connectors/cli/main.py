@@ -26,6 +26,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "instance": ("instance", "by_hand", "projection"),
     "message": ("message",),
     "signal": ("message",),
+    "lock": ("lock",),
     "events": ("events",),
     "topics": ("topics",),
     "project": ("projection",),

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import msgspec
-
 from connectors.client.options import PLAIN, Options
+from connectors.client.sender import Answer, Sender
 from schemas import commands as c
 from schemas.json_text import canonical
 
-if TYPE_CHECKING:
-    from connectors.client.client import Answer
 
-
-class ByHand:
+class ByHand(Sender):
     """A part of `Client`."""
-
-    def call(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        body: msgspec.Struct,
-        options: Options = PLAIN,
-        *,
-        timeout: float = 30.0,
-    ) -> Answer:
-        """Send a command and wait for its answer."""
-        raise NotImplementedError
 
     def skip(
         self,

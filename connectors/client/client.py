@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 import structlog
@@ -26,10 +26,13 @@ from connectors.client.errors import (
     NotReadyError,
     TooManyInFlightError,
 )
+from connectors.client.lock_commands import LockCommands
 from connectors.client.options import PLAIN as PLAIN  # noqa: PLC0414 - for the outside
 from connectors.client.options import Options as Options  # noqa: PLC0414 - for the outside
 from connectors.client.outcomes import Outcomes, Publication, Waiting, publication
 from connectors.client.replies import ReplyListener
+from connectors.client.sender import ANSWER_SECONDS
+from connectors.client.sender import Answer as Answer  # noqa: PLC0414 - for the outside
 from schemas import commands as c
 from schemas.codec import encode
 from schemas.envelope import Context, Envelope
@@ -45,17 +48,8 @@ _NAMESPACE = uuid.UUID("5a0b5c3e-9f5b-4d7c-8b55-7469646d696c")
 _RESEND_SECONDS = 5.0
 _LAG_PER_SECOND = 5_000.0
 _RETRY_AFTER_MAX = 30.0
-ANSWER_SECONDS = 30.0
 VERDICT_SECONDS = 30.0
 """How long a verdict is waited for: more than a verifier takes for one definition."""
-
-
-class Answer(NamedTuple):
-    """What a command led to."""
-
-    id: str
-    """The aggregate's id: chosen here where the caller gave none."""
-    reply: Reply
 
 
 class _Waiting(msgspec.Struct):
@@ -67,7 +61,7 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client(ByHand):
+class Client(ByHand, LockCommands):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

@@ -45,5 +45,9 @@ class NoAnswerError(ClientError):
     """No reply came in time; the command may still take effect (its id makes it safe to repeat)."""
 
 
+class LockLostError(ClientError):
+    """A lock is no longer held: stop what it protects."""
+
+
 class NotReadyError(ClientError):
     """Kafka or its topics are not there."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from email.message import EmailMessage
 from email.utils import parseaddr
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.!#$%&'*+/?^_`{|}~-]")
 _BREAKS: Final = re.compile(r"[\r\n]+")
@@ -52,3 +53,23 @@ def compose(sender: str, recipients: list[str], subject: str, body: str, key: st
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(body)
     return mail
+
+
+def way_to(incident: dict[str, Any], console_url: str = "") -> str:
+    """Return how to reach an incident, from the ids that its notification carries.
+
+    The command always; the link where the address of a console is known.
+    """
+    instance, tenant = str(incident.get("instance", "")), str(incident.get("tenant", ""))
+    other = f" --tenant {tenant}" if tenant not in ("", "default") else ""
+    number = incident.get("incident", 0)
+    lines = [
+        "Look at it, mend what is wrong, then try again:",
+        f"  tidemill instance show {instance}{other}",
+        f"  tidemill instance retry {instance} --incident {number}{other}",
+    ]
+    if console_url:
+        query = urlencode({"incident": number, **({"tenant": tenant} if other else {})})
+        address = f"{console_url.rstrip('/')}/instances/{quote(instance, safe='')}"
+        lines.append(f"  {address}?{query}")
+    return "\n".join(lines)

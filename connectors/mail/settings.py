@@ -1,4 +1,4 @@
-"""Settings of outgoing mail; environment variables `TIDEMILL_SMTP_…`."""
+"""Settings of outgoing mail and of what it links to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class MailSettings(BaseSettings):
-    """Which SMTP server takes our mail, and in whose name."""
+    """Which SMTP server takes our mail; environment variables `TIDEMILL_SMTP_…`."""
 
     model_config = SettingsConfigDict(env_prefix="TIDEMILL_SMTP_", extra="ignore")
 
@@ -23,3 +23,13 @@ class MailSettings(BaseSettings):
     sender: str = Field(default="tidemill@localhost", description="Address in the From field.")
     timeout: float = Field(default=20.0, gt=0, description="Seconds for one mail.")
     connections_max: int = Field(default=8, ge=1, description="Mails sent at the same time.")
+
+
+class ConsoleSettings(BaseSettings):
+    """Where people look at instances; environment variable `TIDEMILL_CONSOLE_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDEMILL_", extra="ignore")
+
+    console_url: str = Field(
+        default="", description="Address of the console, for links to incidents; empty: none."
+    )

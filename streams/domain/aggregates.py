@@ -8,8 +8,9 @@ from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.lock.aggregate import LOCK
 from streams.domain.protocol import Aggregate
 
-_ALL: Final[tuple[Aggregate, ...]] = (INSTANCE, DEFINITION, CHANNEL, DEVICE)
+_ALL: Final[tuple[Aggregate, ...]] = (INSTANCE, DEFINITION, CHANNEL, LOCK, DEVICE)
 AGGREGATES: Final[dict[str, Aggregate]] = {aggregate.type: aggregate for aggregate in _ALL}
 """By the type that stands in the envelope."""

@@ -38,6 +38,10 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """For how long it remembers them, in milliseconds."""
     fan_out: int = 500
     """Subscriptions that one command offers a signal to; `ContinueBroadcast` does the rest."""
+    failure_strategy: str = "fail_workflow"
+    """What follows a failure of which neither the node nor its definition says anything."""
+    notification_queue: str = "default"
+    """Queue of the tasks that tell people of an incident."""
 
 
 class Definitions(Protocol):
@@ -71,6 +75,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """Last heartbeat by open activity, ms since 1970: the book's, outside the fold."""
     read_definition: Callable[[PublishDefinition], Definition | list[str]]
     """Reads a definition's source: the model, or the sentences that say what is wrong."""
+    reply_to: str = ""
+    """Where the command's answer goes; kept by who answers later, with `AnswerCommand`."""
 
 
 class DispatchActivity(msgspec.Struct, frozen=True, gc=False):
@@ -112,13 +118,27 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     max_states: int = 0
 
 
+class AnswerCommand(msgspec.Struct, frozen=True, gc=False):
+    """Effect: the reply to a command that was accepted before with an empty result."""
+
+    command_id: str
+    reply_to: str
+    result: bytes = b"null"
+    """A JSON value."""
+    code: str = ""
+    """Why it is refused, a code of `schemas.errors`; empty where it is not."""
+    message: str = ""
+
+
 class RedriveCommand(msgspec.Struct, frozen=True, gc=False):
     """Effect: apply the command that an incident kept (`ErrorOccurred.command`) again."""
 
     data: bytes
 
 
-Effect = DispatchActivity | CancelTask | SendCommand | RecordDefinition | RedriveCommand
+Effect = (
+    DispatchActivity | CancelTask | SendCommand | RecordDefinition | AnswerCommand | RedriveCommand
+)
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -130,7 +150,7 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     state: Any
     """`fold(events)` from the state before: what `decide` itself worked with."""
     result: bytes = b"null"
-    """A JSON value for the reply."""
+    """A JSON value for the reply; empty where an `AnswerCommand` is to be the reply, later."""
     beat: int = 0
     """Activity whose heartbeat this command is; the shard notes `now` in the book."""
 

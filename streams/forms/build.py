@@ -25,6 +25,7 @@ from streams.domain.net.model import (
     ParallelGateway,
     PartialJoin,
     Property,
+    Recovery,
     Retry,
     Scope,
     SignalTrigger,
@@ -50,6 +51,7 @@ from streams.forms.shape import (
     NodeShape,
     ParallelShape,
     PropertyShape,
+    RecoveryShape,
     RetryShape,
     ScopeShape,
     StartShape,
@@ -86,6 +88,7 @@ def build(shape: DefinitionShape) -> Definition:
         _expressions(shape.result),
         _retry(shape.retry),
         list(map(_property, shape.properties)),
+        _recovery(shape.on_failure),
     )
 
 
@@ -117,6 +120,12 @@ def _retry(shape: RetryShape) -> Retry:
     )
 
 
+def _recovery(shape: RecoveryShape | None) -> Recovery | None:
+    if shape is None:
+        return None
+    return Recovery(shape.strategy, shape.notification_recipients, shape.compensation_activity)
+
+
 def _node(name: str, shape: NodeShape) -> Node:
     return Node(name, _kind(shape), shape.name, shape.metadata, shape.scope)
 
@@ -138,6 +147,7 @@ def _kind(shape: NodeShape) -> NodeKind:
             shape.start_to_close,
             shape.heartbeat,
             retry,
+            _recovery(shape.on_failure),
         )
     if isinstance(shape, JoinShape):
         return PartialJoin(shape.count)
@@ -157,7 +167,13 @@ def _compound(shape: NodeShape) -> NodeKind:
         types, defaults = _variables(shape.variables)
         return Scope(types, defaults, _expressions(shape.input), _expressions(shape.output))
     if isinstance(shape, BoundaryShape):
-        return Boundary(shape.host, _trigger(shape), shape.interrupting, _expressions(shape.output))
+        return Boundary(
+            shape.host,
+            _trigger(shape),
+            shape.interrupting,
+            _expressions(shape.output),
+            shape.fallback,
+        )
     if isinstance(shape, CatchShape):
         return Catch(_channelled(shape), shape.result_path, _expressions(shape.output))
     if isinstance(shape, ThrowShape):
@@ -170,6 +186,7 @@ def _compound(shape: NodeShape) -> NodeKind:
         shape.result_path,
         _expressions(shape.output),
         shape.placement == "spread",
+        _recovery(shape.on_failure),
     )
 
 

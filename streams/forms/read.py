@@ -22,6 +22,7 @@ from streams.forms.shape import (
     DefinitionShape,
     FlowShape,
     PropertyShape,
+    RecoveryShape,
     RetryShape,
     VariableShape,
 )
@@ -34,6 +35,7 @@ _FIELDS = {
     "variables": set(VariableShape.model_fields),
     "retry": set(RetryShape.model_fields),
     "properties": set(PropertyShape.model_fields),
+    "on_failure": {*RecoveryShape.model_fields, "fallback"},
     "": set(DefinitionShape.model_fields),
 }
 
@@ -128,6 +130,7 @@ def _message(path: Path, detail: ErrorDetails) -> str:
 
 
 def _meant(path: Path) -> str:
-    room = "retry" if "retry" in path else str(path[0]) if len(path) > 1 else ""
+    part = next((name for name in ("retry", "on_failure") if name in path[:-1]), "")
+    room = part or (str(path[0]) if len(path) > 1 else "")
     close = difflib.get_close_matches(str(path[-1]), _FIELDS.get(room, _FIELDS[""]), 1)
     return f"; did you mean {close[0]!r}?" if close else ""

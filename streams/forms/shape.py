@@ -36,6 +36,30 @@ class RetryShape(Shape):
     max_delay: Duration = 3_600_000
 
 
+class RecoveryShape(Shape):
+    """`on_failure:` of an activity, a call or the whole definition; a fallback is a node by now."""
+
+    strategy: Literal["", "fail_workflow", "skip", "manual_intervention", "compensate"] = ""
+    notification_recipients: list[Annotated[str, Field(min_length=1, max_length=320)]] = Field(
+        default_factory=list, max_length=100
+    )
+    compensation_activity: str = ""
+
+    @model_validator(mode="after")
+    def _belonging(self) -> RecoveryShape:
+        if not self.strategy and self.notification_recipients:
+            self.strategy = "manual_intervention"
+        if not self.strategy:
+            self.strategy = "compensate" if self.compensation_activity else "fail_workflow"
+        if self.notification_recipients and self.strategy != "manual_intervention":
+            raise ValueError("notification_recipients belong to the strategy manual_intervention")
+        if self.compensation_activity and self.strategy != "compensate":
+            raise ValueError("a compensation_activity belongs to the strategy compensate")
+        if self.strategy == "compensate" and not self.compensation_activity:
+            raise ValueError("compensate needs a compensation_activity: the node that undoes it")
+        return self
+
+
 class NodeShape(Shape):
     """What every node has."""
 
@@ -109,6 +133,7 @@ class ActivityShape(NodeShape):
     start_to_close: Duration = 0
     heartbeat: Duration = 0
     retry: RetryShape | None = None
+    on_failure: RecoveryShape | None = None
 
 
 class TimerShape(NodeShape):
@@ -130,6 +155,7 @@ class CallShape(NodeShape):
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
     placement: Literal["together", "spread"] = "together"
+    on_failure: RecoveryShape | None = None
 
 
 class VariableShape(Shape):
@@ -198,6 +224,7 @@ class BoundaryShape(NodeShape):
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
     key: Any = ""
+    fallback: bool = False
     output: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -207,6 +234,8 @@ class BoundaryShape(NodeShape):
             raise ValueError("a boundary event has one of duration, date, error, message, signal")
         if self.error is not None and not self.interrupting:
             raise ValueError("an error always interrupts: leave out `interrupting`")
+        if self.error is None and self.fallback:
+            raise ValueError("a fallback is a way out for errors: it needs `error`")
         return self
 
 
@@ -283,10 +312,18 @@ class DefinitionShape(Shape):
     metadata: dict[str, Any] = Field(default_factory=dict)
     variables: dict[str, VariableShape] = Field(default_factory=dict)
     retry: RetryShape = Field(default_factory=RetryShape)
+    on_failure: RecoveryShape | None = None
     result: dict[str, Any] = Field(default_factory=dict)
     nodes: dict[str, AnyNode] = Field(min_length=1)
     flows: list[FlowShape] = Field(default_factory=list)
     properties: list[PropertyShape] = Field(default_factory=list)
+
+    @field_validator("on_failure")
+    @classmethod
+    def _for_all(cls, shape: RecoveryShape | None) -> RecoveryShape | None:
+        if shape is not None and shape.compensation_activity:
+            raise ValueError("a compensation undoes one node: write it at that node")
+        return shape
 
     @field_validator("version")
     @classmethod

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from streams.forms.problem import Path
+from streams.forms.recovery import unfold_recovery
 from streams.forms.shape import ActivityShape
 from streams.forms.source import Source
 
-_ACTIVITY_KEYS = frozenset(ActivityShape.model_fields) | {"id", "next"}
+_ACTIVITY_KEYS = frozenset(ActivityShape.model_fields) | {"id", "next", "error_handler"}
 _FLOW_KEYS = {
     "from": "source",
     "source_id": "source",
@@ -54,9 +55,38 @@ class Unfolded:
         self.data["nodes"] = nodes
         self.data["flows"] = flows
         _type_variables(self.data)
+        self._recover(self.data, ())
+        for name, node in list(nodes.items()):
+            if node["type"] in {"activity", "call"}:
+                self._recover(node, ("nodes", name))
         for holder in [self.data, *self.data["nodes"].values()]:
             if isinstance(holder, dict) and "retry" in holder:
                 holder["retry"] = _retry(holder["retry"])
+
+    def _recover(self, holder: dict[str, Any], at: Path) -> None:
+        """Take apart what follows a failure; a fallback becomes a boundary event and a flow."""
+        within = self.origin.get(at, ())
+        found = unfold_recovery(holder)
+        source = (*within, found.key)
+        self.origin |= {(*at, name): source for name in found.made if name != found.key}
+        for message in found.problems:
+            self._problem(source, message)
+        if not found.fallback:
+            return
+        if not at:
+            self._problem(source, "a fallback is one node's way out: write it at that node")
+            return
+        host = str(at[1])
+        name = f"{host}.fallback"
+        nodes, flows = self.data["nodes"], self.data["flows"]
+        if name in nodes:
+            self._problem(source, f"the fallback of {host} is called {name}: rename that node")
+            return
+        self.origin[("nodes", name)] = self.origin[("flows", self._flow_count)] = source
+        self._flow_count += 1
+        event = {"type": "boundary", "host": host, "error": "*", "fallback": True}
+        nodes[name] = {**event, "scope": holder.get("scope", "")}
+        flows.append({"source": name, "target": found.fallback})
 
     def locate(self, path: Path) -> Path:
         """Return the path in the source of a path in the unfolded data."""

@@ -25,6 +25,7 @@ from streams.domain.net.model import (
     ParallelGateway,
     PartialJoin,
     Property,
+    Recovery,
     Retry,
     Scope,
     SignalTrigger,
@@ -67,6 +68,7 @@ def plain_definition(definition: Definition) -> dict[str, Any]:
             metadata=definition.metadata,
             variables=variables,
             retry=_retry(definition.retry) if definition.retry != Retry() else None,
+            on_failure=_recovery(definition.on_failure),
             result=_sources(definition.result),
         ),
         "nodes": _nodes(definition, ""),
@@ -97,6 +99,18 @@ def _retry(retry: Retry) -> dict[str, Any]:
         "initial_delay": retry.initial_delay_ms / 1000,
         "backoff_factor": retry.backoff_factor,
         "max_delay": retry.max_delay_ms / 1000,
+    }
+
+
+def _recovery(recovery: Recovery | None) -> dict[str, Any] | None:
+    if recovery is None:
+        return None
+    return {
+        "strategy": recovery.strategy,
+        **_given(
+            notification_recipients=recovery.notification_recipients,
+            compensation_activity=recovery.compensation_activity,
+        ),
     }
 
 
@@ -157,6 +171,7 @@ def _kind(kind: Any) -> dict[str, Any]:
                 start_to_close=_seconds(kind.start_to_close_ms),
                 heartbeat=_seconds(kind.heartbeat_ms),
                 retry=None if kind.retry is None else _retry(kind.retry),
+                on_failure=_recovery(kind.on_failure),
             ),
         }
     if isinstance(kind, Timer):
@@ -171,6 +186,7 @@ def _kind(kind: Any) -> dict[str, Any]:
                 result_path=kind.result_path,
                 output=_sources(kind.output),
                 placement="spread" if kind.spread else None,
+                on_failure=_recovery(kind.on_failure),
             ),
         }
     if isinstance(kind, PartialJoin):
@@ -215,6 +231,7 @@ def _compound(kind: Any) -> dict[str, Any]:
             "on": kind.host,
             **_trigger(trigger),
             **_given(interrupting=None if kind.interrupting else False),
+            **_given(fallback=kind.fallback or None),
             **_given(output=_sources(kind.output)),
         }
     return {"type": _NAMES[type(kind)]}

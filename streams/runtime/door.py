@@ -27,26 +27,40 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
     INTERNAL: frozenset(COMMAND_TYPES),
     TELEMETRY: frozenset({"Reading"}),
 }
-_STARTS: Final = frozenset(
-    {"RunInstance", "CreateInstance", "PublishDefinition", "PublishMessage", "BroadcastSignal"}
+_LOCKS: Final = (
+    c.AcquireLock,
+    c.ExtendLock,
+    c.ReleaseLock,
+    c.ForceReleaseLock,
+    c.RequestLock,
+    c.ReturnLock,
 )
-_CHANNEL: Final = ("channel",)
+_CHANNELS: Final = (
+    c.PublishMessage,
+    c.BroadcastSignal,
+    c.OpenSubscription,
+    c.CloseSubscription,
+    c.AcceptMessage,
+    c.RejectMessage,
+    c.ContinueBroadcast,
+)
+_STARTS: Final = frozenset(
+    {
+        "RunInstance",
+        "CreateInstance",
+        "PublishDefinition",
+        "PublishMessage",
+        "BroadcastSignal",
+        "AcquireLock",
+        "RequestLock",
+    }
+)
 _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     c.PublishDefinition: ("definition",),
     RecordVerdict: ("definition",),
     c.RetryIncident: ("instance", "channel"),
-    **dict.fromkeys(
-        (
-            c.PublishMessage,
-            c.BroadcastSignal,
-            c.OpenSubscription,
-            c.CloseSubscription,
-            c.AcceptMessage,
-            c.RejectMessage,
-            c.ContinueBroadcast,
-        ),
-        _CHANNEL,
-    ),
+    **dict.fromkeys(_CHANNELS, ("channel",)),
+    **dict.fromkeys(_LOCKS, ("lock",)),
     c.Correlate: ("instance", "definition"),
     c.SubscriptionClosed: ("instance", "definition"),
     Reading: ("device",),

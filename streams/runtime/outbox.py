@@ -17,7 +17,12 @@ from schemas.registry import BODIES, EVENT_TYPES, MESSAGES
 from schemas.replies import Reply
 from schemas.tasks import ActivityCancellation, ActivityTask
 from schemas.telemetry import DeviceState
-from streams.domain.protocol import DispatchActivity, RecordDefinition, SendCommand
+from streams.domain.protocol import (
+    AnswerCommand,
+    DispatchActivity,
+    RecordDefinition,
+    SendCommand,
+)
 from streams.runtime.ports import Out
 from streams.runtime.slots import Slot
 from topics.names import Names
@@ -211,6 +216,28 @@ class Outbox:
         self._collected.append(
             Out(self._names.replies, partition, key.encode(), encode(envelope, body))
         )
+
+    def answer(
+        self, slot: Slot, effect: AnswerCommand, place: tuple[str, int, str, int], now: int
+    ) -> None:
+        """Answer a command that was taken before; `place` is position to lag of `Reply`."""
+        token, _, partition = effect.reply_to.rpartition(":")
+        position, sequence, incarnation, lag = place
+        accepted = not effect.code
+        body = Reply(
+            token,
+            accepted,
+            effect.code,
+            effect.message,
+            position,
+            sequence,
+            incarnation,
+            lag,
+            effect.result,
+        )
+        cause = Context(effect.command_id, effect.command_id, "engine", slot.tenant)
+        command = Envelope(effect.command_id, "", now, slot.aggregate.type, slot.id, context=cause)
+        self.reply(command, body, int(partition), now, cause)
 
     def dead_letter(
         self, key: bytes | None, value: bytes | None, reason: str, origin: list[tuple[str, bytes]]

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from schemas.codec import UnknownSchemaError, decode, encode
-from schemas.commands import FireTimer, RetryIncident
+from schemas.commands import FireTimer, ForceReleaseLock, RetryIncident
 from schemas.envelope import Context, Envelope, caused_by
 from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
@@ -24,6 +24,7 @@ from schemas.telemetry import DeviceState
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
+    AnswerCommand,
     CancelTask,
     Decision,
     DispatchActivity,
@@ -44,7 +45,7 @@ from streams.runtime.records import (
     UnknownFormError,
     command_hash,
 )
-from streams.runtime.slots import Overlay, Slot
+from streams.runtime.slots import Overlay, Slot, raise_stuck
 from streams.runtime.told import told
 
 log = structlog.get_logger(__name__)
@@ -171,6 +172,7 @@ class Processor:
             env.limits,
             slot.book.beats,
             env.read_definition,
+            envelope.reply_to,
         )
 
     def _incarnation(self) -> str:
@@ -194,7 +196,7 @@ class Processor:
         events, effects = outcome.events, outcome.effects
         if cause.source == TIMER and not events and not effects:
             raise_stuck(aggregate, slot, outcome, self.now)
-        slot.state = outcome.state
+        was, book, slot.state = slot.state, slot.book, outcome.state
         if events or effects:
             slot.renewed = slot.renewed or bool(events)
             facts = self._facts(aggregate, slot, events, before, cause.context)
@@ -203,10 +205,12 @@ class Processor:
         after = before + len(events)
         if known or outcome.beat:
             self._book(slot, body, outcome, known, after)
-        self._overlay.touch(slot)
+        # What was absorbed costs no record; a timer that had no effect has a new moment, though.
+        if slot.state is not was or slot.book is not book or cause.source == TIMER:
+            self._overlay.touch(slot)
         if cause.source == TELEMETRY:
             self.devices[slot.key] = (slot, cause.context)
-        elif cause.envelope.reply_to:
+        elif cause.envelope.reply_to and outcome.result:
             self._reply(cause, slot, after, outcome.result)
 
     def _facts(
@@ -235,7 +239,7 @@ class Processor:
         # What answers with a result is absorbed by its aggregate, which gives the result again.
         if known and outcome.result == b"null":
             recent = (*book.recent[-(RECENT_COMMANDS_MAX - 1) :], (known, sequence))
-            stalled = book.stalled and not isinstance(body, RetryIncident)
+            stalled = book.stalled and not isinstance(body, RetryIncident | ForceReleaseLock)
             slot.book = Book(recent, book.beats, stalled)
         elif outcome.beat:
             beats = {**book.beats, outcome.beat: self.now}
@@ -265,6 +269,9 @@ class Processor:
                 self.out.cancellation(slot, incarnation, effect.cancellation, self.now, context)
             elif isinstance(effect, RecordDefinition):
                 self.out.definition(slot, effect, self.now, self.number, context)
+            elif isinstance(effect, AnswerCommand):
+                place = (f"{self._partition}:{self.number}", sequence, incarnation, self._lag)
+                self.out.answer(slot, effect, place, self.now)
             else:
                 self._redrive(effect)
 
@@ -346,6 +353,10 @@ class Processor:
         if slot.state is None or not aggregate.has_incidents:
             self._dead(cause.item, reason, encode(cause.envelope, body))
             self._tell(slot, body, Rejected("engine_error", reason), cause)
+            if cause.source == TIMER:  # It would fire again at once, for ever.
+                slot.book = Book(slot.book.recent, slot.book.beats, stalled=True)
+                self.stalled += 1
+                self._overlay.touch(slot)
             return
         self._stall(aggregate, slot, encode(cause.envelope, body), reason, cause)
 
@@ -382,9 +393,3 @@ class Processor:
             state = slot.state
             body = DeviceState(state.metrics, state.device_time, state.arrival_time, state.readings)
             self.out.device_state(slot, body, self.now, context)
-
-
-def raise_stuck(aggregate: Aggregate, slot: Slot, outcome: Accepted, now: int) -> None:
-    """Raise where a timer fired without effect and would fire again at once, for ever."""
-    if 0 < aggregate.next_due(outcome.state, slot.book.beats) <= now:
-        raise RuntimeError(f"a due timer of {aggregate.type} {slot.id} has no effect")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from schemas.ids import store_key
-from streams.domain.protocol import Aggregate
+from streams.domain.protocol import Accepted, Aggregate
 from streams.runtime.records import (
     EMPTY_BOOK,
     RECENT_OF_FINISHED_MAX,
@@ -138,7 +138,7 @@ class Overlay:
         if state is not None and aggregate.is_finished(state):
             state = slot.state = aggregate.remnant(state)
             book = slot.book = Book(book.recent[-RECENT_OF_FINISHED_MAX:])
-            # What goes on after an end, as channels do, is kept for a whole window after the last.
+            # What goes on after an end, as channels and locks do, is kept for a window after it.
             expires = 0 if slot.renewed else old_expires
             expires = expires or now + self._window_ms
         elif state is not None and not book.stalled:
@@ -166,3 +166,9 @@ def decode_domain(aggregate: Aggregate, record: StateRecord) -> Any:
             f"{aggregate.form}: it was written by a newer release; upgrade this engine"
         )
     return aggregate.decode(record.domain) if record.domain else None
+
+
+def raise_stuck(aggregate: Aggregate, slot: Slot, outcome: Accepted, now: int) -> None:
+    """Raise where a timer fired without effect and would fire again at once, for ever."""
+    if 0 < aggregate.next_due(outcome.state, slot.book.beats) <= now:
+        raise RuntimeError(f"a due timer of {aggregate.type} {slot.id} has no effect")

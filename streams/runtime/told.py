@@ -14,8 +14,12 @@ from schemas.commands import (
     CloseSubscription,
     Correlate,
     FailCall,
+    LockGranted,
+    LockRefused,
     OpenSubscription,
     RejectMessage,
+    RequestLock,
+    ReturnLock,
     StartChild,
     SubscriptionClosed,
 )
@@ -36,6 +40,8 @@ def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterato
         yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
     elif isinstance(body, Correlate):
         yield from _owner_gone(envelope, body, refusal)
+    else:
+        yield from _told_of_locks(body, envelope, refusal)
 
 
 def _owner_gone(envelope: Envelope, body: Correlate, refusal: Rejected) -> Iterator[SendCommand]:
@@ -48,3 +54,19 @@ def _owner_gone(envelope: Envelope, body: Correlate, refusal: Rejected) -> Itera
     yield SendCommand("channel", body.channel_id, "", rejected)
     closing = CloseSubscription(owner_id, life, number, kind)
     yield SendCommand("channel", body.channel_id, "", closing)
+
+
+def _told_of_locks(
+    body: msgspec.Struct, envelope: Envelope, refusal: Rejected
+) -> Iterator[SendCommand]:
+    """Tell a section that it may not begin, and a lock that whom it was granted to is gone.
+
+    Nothing is held by what no longer exists.
+    """
+    if isinstance(body, RequestLock):
+        lock = envelope.aggregate_id
+        refused = LockRefused(lock, body.section, refusal.code, refusal.message)
+        yield SendCommand(body.aggregate_type, body.aggregate_id, body.incarnation, refused)
+    elif isinstance(body, LockGranted):
+        kind, name, life = envelope.aggregate_type, envelope.aggregate_id, envelope.incarnation
+        yield SendCommand("lock", body.lock, "", ReturnLock(kind, name, life, body.section))

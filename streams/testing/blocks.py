@@ -2,7 +2,9 @@
 
 A block is `("task",)`, `("mail",)`, `("timer",)`, `("call",)`, `("pass",)`, or a kind and its
 parts: `("sequence", [...])`, `("parallel", [...])`, `("exclusive", [...])`, `("loop", block)`,
-`("inclusive", [...])`, `("partial", [...])` (all but the last are waited for).
+`("inclusive", [...])`, `("partial", [...])` (all but the last are waited for). An activity that
+recovers from its first failure is `("skip",)`, `("manual",)`, `("fallback",)` or `("undo",)`, a
+fallback after a compensation.
 """
 
 from __future__ import annotations
@@ -20,12 +22,20 @@ ROUNDS: Final = 3
 """How often a loop goes round."""
 PICK: Final = "pick"
 """The variable, an integer, that decides every choice."""
+ONCE: Final = {"max_attempts": 0}
 _SINGLE: Final[dict[str, dict[str, Any]]] = {
     "task": {"type": "activity", "activity_type": "t", "result_path": "out"},
     "mail": {"type": "activity", "activity_type": "m", "queue": "mail"},
     "timer": {"type": "timer", "duration": 5},
     "call": {"type": "call", "definition": "other"},
     "pass": {"type": "exclusive"},
+    "skip": {"type": "activity", "activity_type": "s", "retry": ONCE, "on_failure": "skip"},
+    "manual": {
+        "type": "activity",
+        "activity_type": "m",
+        "retry": ONCE,
+        "on_failure": {"notification_recipients": ["a@example.org"]},
+    },
 }
 
 
@@ -73,7 +83,21 @@ class Blocks:
             "inclusive": self._inclusive,
             "partial": self._partial,
         }
+        if kind in ("fallback", "undo"):
+            return self._recovering(undone=kind == "undo")
         return several[kind](parts[0])
+
+    def _recovering(self, *, undone: bool) -> Ends:
+        merge = self._node(type="exclusive")
+        instead = self._node(type="activity", activity_type="instead")
+        recovery = {"fallback": instead}
+        if undone:
+            undo = self._node(type="activity", activity_type="u", retry=ONCE, on_failure="skip")
+            recovery["compensation_activity"] = undo
+        work = self._node(type="activity", activity_type="r", retry=ONCE, on_failure=recovery)
+        self._flow(work, merge)
+        self._flow(instead, merge)
+        return work, merge
 
     def _sequence(self, parts: list[Block]) -> Ends:
         ends = [self._block(part) for part in parts]

@@ -21,6 +21,7 @@ from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
+from streams.domain.lock.aggregate import LOCK
 from streams.domain.net.model import Definition
 from streams.domain.protocol import (
     Accepted,
@@ -38,8 +39,8 @@ NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
 INCARNATION: Final = "first"
 """The life that a start takes."""
-_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type})
-"""Kinds that have more than one life."""
+_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type})
+"""Kinds whose ids may be used again, for another life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
 
@@ -164,6 +165,7 @@ class Spec(msgspec.Struct, frozen=True):
             self.limits,
             self.beats,
             read_for_decision,
+            f"reply-{len(self.past)}:0",
         )
 
     def _place(self, sequence: int) -> EventPlace:
@@ -282,6 +284,11 @@ def channel(aggregate_id: str) -> Spec:
 def device(aggregate_id: str) -> Spec:
     """Begin a sentence about a device."""
     return Spec(DEVICE, KnownDefinitions((), frozenset()), aggregate_id)
+
+
+def lock(name: str = "one") -> Spec:
+    """Begin a sentence about a lock."""
+    return Spec(LOCK, KnownDefinitions((), frozenset()), name)
 
 
 def _fail(message: str) -> NoReturn:

@@ -16,8 +16,12 @@ import msgspec
 
 from schemas.codec import decode, encode
 from schemas.commands import (
+    AcquireLock,
     CancelInstance,
+    ExtendLock,
+    ForceReleaseLock,
     PublishDefinition,
+    ReleaseLock,
     ResumeInstance,
     RetryIncident,
     RunInstance,
@@ -254,6 +258,22 @@ class World:
             ]
         )
         self.command(aggregate_id, body)
+
+    def contend(self, lock: str, owner: str, token: int = 0) -> tuple[str, msgspec.Struct]:
+        """Let an owner do something about a lock; return the command's id and the command."""
+        chance = self.random
+        ttl, wait = chance.choice([1, 500, 60_000]), chance.choice([0, 1, 3_000, 90_000])
+        body = chance.choice(
+            [
+                AcquireLock(owner, ttl, wait),
+                AcquireLock(owner, ttl, wait),
+                ReleaseLock(owner, token),
+                ReleaseLock(owner),
+                ExtendLock(owner, token, ttl),
+                ForceReleaseLock("why"),
+            ]
+        )
+        return self.command(lock, body, kind="lock"), body
 
     def replies(self) -> Counter[str]:
         """Return how many committed replies each command id has."""

@@ -195,7 +195,7 @@ def test_a_retry_at_once_schedules_the_next_attempt_in_the_same_decision():
     spec = flow('retry: {immediate: 1}, input: "${n}"').given(RUN)
     decided = spec.when(FailActivity(2, 1, "Boom", "it broke", worker="w"))
     decided.then(
-        ActivityFailed(2, "work", "job", 1, "Boom", "it broke", NOW, "w"),
+        ActivityFailed(2, "work", "job", 1, "Boom", "it broke", NOW, "w", recovery="retry"),
         ActivityScheduled(2, "work", "job", "default", 1, 2, b"1"),
     )
     (effect,) = decided.effects

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.commands import PublishDefinition, SuspendInstance
-from schemas.events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
+from schemas.definition_events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
 from schemas.json_text import canonical
 from schemas.results import RecordVerdict
 from streams.domain.definition.state import (

@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from schemas import commands as c
 from schemas import results as r
-from schemas.registry import COMMAND_TYPES, RESULT_TYPES
+from schemas.registry import COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
 from streams.domain.instance.state import FINISHED, STATUSES
+from streams.domain.lock.aggregate import VERBS as VERBS_OF_LOCKS
 from streams.domain.protocol import SendCommand
 from streams.testing.spec import NOW, instance
 
@@ -63,6 +64,9 @@ COMMANDS = {
     "Correlate": c.Correlate(2, "message:paid", "m", "paid", b"{}"),
     "SubscriptionClosed": c.SubscriptionClosed(2),
     "RecordVerdict": r.RecordVerdict("1.0.0", b"", "sound"),
+    "LockGranted": c.LockGranted("printer", 2, 7),
+    "LockRefused": c.LockRefused("printer", 2, "LockAcquisition", "why"),
+    "LockLost": c.LockLost("printer", 2, 7, "forced"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
@@ -101,6 +105,9 @@ ContinueBroadcast     u          u          u         u         u       u       
 Correlate             t          t          t         t         t       t         t          t
 SubscriptionClosed    .          .          .         .         .       .         .          .
 RecordVerdict         u          u          u         u         u       u         u          u
+LockGranted           u          u          u         u         u       u         u          u
+LockRefused           u          u          u         u         u       u         u          u
+LockLost              u          u          u         u         u       u         u          u
 """
 (_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]
@@ -116,7 +123,8 @@ REFUSALS = {
 def test_the_table_has_every_state_and_every_command():
     assert sorted(HEAD) == sorted(STATUSES)
     assert [name for name, *_ in ROWS] == list(COMMANDS)
-    assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES})
+    to_locks = {MESSAGES[body] for body in VERBS_OF_LOCKS} - {"FireTimer"}
+    assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES} - to_locks)
 
 
 @pytest.mark.parametrize(("name", "status", "cell"), CELLS)

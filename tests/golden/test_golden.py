@@ -14,17 +14,21 @@ import pytest
 
 from schemas.commands import (
     AcceptMessage,
+    AcquireLock,
     BroadcastSignal,
     CancelInstance,
     CloseSubscription,
     CompleteNode,
     CreateInstance,
     DeleteInstance,
+    FailCall,
     FireTimer,
     OpenSubscription,
     PublishDefinition,
     PublishMessage,
     RejectMessage,
+    ReleaseLock,
+    RequestLock,
     ResumeInstance,
     RetryIncident,
     RunInstance,
@@ -34,7 +38,10 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import ActivityCancelled
+from schemas.events import (
+    ActivityCancelled,
+    CompensationStarted,
+)
 from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
 from schemas.results import (
     CompleteActivity,
@@ -44,7 +51,7 @@ from schemas.results import (
 )
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import channel, definition, device, instance
+from streams.testing.spec import channel, definition, device, instance, lock
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -145,6 +152,44 @@ def verdict():
     return RecordVerdict("1.0.0", source_hash(SOURCE), "unsound", "why", b'[{"line":3}]', 7)
 
 
+RECOVERED = """
+id: recovered
+version: 1.0.0
+on_failure: {strategy: manual_intervention, notification_recipients: [ann@example.org]}
+nodes:
+  start: {type: start, next: [work, sub, other]}
+  work:
+    type: activity
+    activity_type: job
+    on_failure: {compensation_activity: undo, fallback: end}
+    next: end
+  undo: {type: activity, activity_type: undo}
+  sub: {type: call, definition: other, on_failure: skip, next: end}
+  other: {type: activity, activity_type: job, next: end}
+  end: {type: end}
+"""
+# Keys: started 1, work 2, sub 3, other 4.
+
+
+def recovered():
+    return instance(RECOVERED).given(RunInstance("recovered"))
+
+
+def told():
+    """The other activity fails: failed 5, incident 6, notification 7."""
+    return recovered().given(FailActivity(4, 1, "Boom", "it broke", retryable=False))
+
+
+def cut_off(spec, last):
+    """Return a spec after the events up to the last of a class."""
+    count = max(n for n, event in enumerate(spec.past, 1) if isinstance(event, last))
+    return instance(RECOVERED).given(*spec.past[:count])
+
+
+def taken():
+    return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
+
+
 HISTORIES = {
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
@@ -164,6 +209,11 @@ HISTORIES = {
     "activity.cancelled": lambda: running().given(ActivityCancelled(2, "work", "why")),
     "timer.scheduled": lambda: one().given(*running().past[:3]),
     "call.started": lambda: one().given(StartChild("flow", "", b'{"n":1}', "root", "life", 7)),
+    "call.failed": lambda: recovered().given(FailCall(3, "Boom", "it broke")),
+    "compensation.started": lambda: cut_off(
+        recovered().given(FailActivity(2, 1, "Boom", "it broke", retryable=False)),
+        CompensationStarted,
+    ),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": lambda: instance(SCOPED).given(*scoped().past[:3]),
@@ -177,6 +227,9 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
+    "notification.requested": told,
+    "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
+    "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),
@@ -202,6 +255,11 @@ HISTORIES = {
     ),
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
     "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
+    "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
+    "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
+    "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
+    "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
+    "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]
@@ -261,7 +319,11 @@ def must_hold(path, found, expected):
 
 def folded(golden):
     """Return a spec after the golden's events."""
-    begin = {"definition": lambda: definition("flow"), "channel": lambda: channel("message:paid")}
+    begin = {
+        "definition": lambda: definition("flow"),
+        "channel": lambda: channel("message:paid"),
+        "lock": lock,
+    }
     spec = begin.get(golden["aggregate"], instance)()
     for event in golden["events"]:
         body = msgspec.convert(event["body"], BODIES[event["type"]])

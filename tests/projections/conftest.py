@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from projections import tables
 from projections.events import Event
 from projections.instances import instance_of
+from projections.locks import lock_of
 from projections.migrate import upgrade
 from projections.positions import Source, places_of
 from projections.projection import FORM, NAME, Projection
@@ -162,7 +163,8 @@ class Written:
     def add(self, body, name="i1", incarnation="a", *, sequence=0, time=0, kind="", **context):
         """Append an event of an aggregate; its sequence follows from those before."""
         if not kind:
-            kind = "definition" if type(body).__name__.startswith("Definition") else "instance"
+            noun = public_type(body).partition(".")[0]
+            kind = {"definition": "definition", "lock": "lock"}.get(noun, "instance")
         key = (kind, context.get("tenant", "default"), name, incarnation)
         number = sequence or self.sequences.get(key, 0) + 1
         self.sequences[key] = number
@@ -253,6 +255,37 @@ def folded(state):
     }
 
 
+def shown_lock(row):
+    """Return what a lock's row and the engine's state have in common, of a row."""
+    held = (row.aggregate_type, row.owner, row.aggregate_id, row.aggregate_incarnation, row.section)
+    return {
+        "sequence": row.sequence,
+        "incarnation": row.incarnation,
+        "token": row.token,
+        "holder": (*held, row.token, row.expires_at) if row.state == "held" else None,
+        "freed_at": None if row.state == "held" else row.freed_at,
+        "waiting": [(one.aggregate_type, one.owner, one.until) for one in row.waiting],
+    }
+
+
+def folded_lock(state):
+    """Return the same of the engine's state."""
+    holder = state.holder
+    held = None
+    if holder is not None:
+        o = holder.owner
+        held = (o.aggregate_type, o.name, o.aggregate_id, o.incarnation, o.section)
+        held = (*held, holder.token, holder.expires_at)
+    return {
+        "sequence": state.sequence,
+        "incarnation": state.incarnation,
+        "token": state.token,
+        "holder": held,
+        "freed_at": None if held else state.freed_at,
+        "waiting": [(w.owner.aggregate_type, w.owner.name, w.wait_until) for w in state.waiters],
+    }
+
+
 @pytest.fixture
 def held(sql):
     """Hold every row, position and number of rows against the fold of a log's values."""
@@ -276,6 +309,13 @@ def held(sql):
             }
             rows = connection.execute(select(tables.instances)).all()
             assert {(row.tenant, row.id): shown(instance_of(row)) for row in rows} == wanted
+            wanted = {
+                tuple(key.decode().split("/", 2)[1:]): folded_lock(state)
+                for key, state in states.items()
+                if key.startswith(b"lock/")
+            }
+            rows = [lock_of(row) for row in connection.execute(select(tables.locks)).all()]
+            assert {(row.tenant, row.id): shown_lock(row) for row in rows} == wanted
             count = select(func.count()).select_from(tables.history)
             assert connection.execute(count).scalar() == sum(one.events for one in oracles)
 

@@ -17,6 +17,7 @@ from projections.positions import Place, Source, parse_token
 from projections.projection import FORM, NAME, Projection
 from projections.reader import Reader
 from projections.store import open_engine, writing
+from schemas import definition_events
 from schemas import events as e
 from schemas.ids import routing_key
 from schemas.partition import partition_of
@@ -108,15 +109,15 @@ def test_an_instance_that_begins_with_another_event_stops_the_view(projection, w
 
 
 def test_gaps_of_definitions_stop_the_view(projection, written):
-    written.add(e.DefinitionSubmitted("flow", "1.0.0", "x"), "flow")
-    written.add(e.DefinitionPublished("flow", "1.0.0"), "flow", sequence=3)
+    written.add(definition_events.DefinitionSubmitted("flow", "1.0.0", "x"), "flow")
+    written.add(definition_events.DefinitionPublished("flow", "1.0.0"), "flow", sequence=3)
     with pytest.raises(PoisonEventError, match="the definition at sequence 1"):
         projection.apply(written.events, {})
 
 
 def test_a_verdict_on_an_unknown_version_stops_the_view(projection, written):
-    written.add(e.DefinitionSubmitted("flow", "1.0.0", "x"), "flow")
-    written.add(e.DefinitionPublished("flow", "2.0.0"), "flow")
+    written.add(definition_events.DefinitionSubmitted("flow", "1.0.0", "x"), "flow")
+    written.add(definition_events.DefinitionPublished("flow", "2.0.0"), "flow")
     with pytest.raises(PoisonEventError, match=r"version 2\.0\.0 was not submitted"):
         projection.apply(written.events, {})
 

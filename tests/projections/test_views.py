@@ -9,9 +9,11 @@ from projections.definitions import Definitions
 from projections.errors import BadTokenError
 from projections.history import History
 from projections.instances import Filter, Instances
+from projections.locks import Locks
 from projections.projection import VIEWS
 from projections.store import reading
 from projections.tables import instances
+from schemas import definition_events
 from schemas import events as e
 from schemas.registry import BODIES, EVENT_TYPES
 
@@ -31,13 +33,14 @@ def shown(reader, name="i1", tenant="default"):
 
 
 def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
-    assert [view.name for view in VIEWS] == ["instances", "history", "definitions"]
+    assert [view.name for view in VIEWS] == ["instances", "history", "definitions", "locks"]
+    kinds = {"definition": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:
         body = BODIES[name]
         assert body in History.handles, f"{name}: add it to the history"
-        others = [view.name for view in (Instances, Definitions) if body in view.handles]
-        noun = name.split(".")[0]
-        wanted = [] if noun in CHANNEL else ["definitions" if noun == "definition" else "instances"]
+        others = [view.name for view in (Instances, Definitions, Locks) if body in view.handles]
+        noun = name.partition(".")[0]
+        wanted = [] if noun in CHANNEL else [kinds.get(noun, "instances")]
         assert others == wanted, f"{name}: handle it in a view, or say in CHANGES that it is not"
 
 
@@ -230,15 +233,20 @@ def test_variables_that_are_no_json_are_shown_as_hex(projection, written, reader
 
 
 def test_a_definition_is_submitted_then_published_or_refused(projection, written, reader):
-    written.add(e.DefinitionSubmitted("flow", "1.0.0", "id: flow"), "flow", actor="ann", time=4)
-    marked = e.DefinitionPublished("flow", "1.0.0", "unknown", "more than 9 states")
+    written.add(
+        definition_events.DefinitionSubmitted("flow", "1.0.0", "id: flow"),
+        "flow",
+        actor="ann",
+        time=4,
+    )
+    marked = definition_events.DefinitionPublished("flow", "1.0.0", "unknown", "more than 9 states")
     written.add(marked, "flow", time=5)
-    written.add(e.DefinitionSubmitted("flow", "1.1.0", "id: flow2"), "flow", time=6)
+    written.add(definition_events.DefinitionSubmitted("flow", "1.1.0", "id: flow2"), "flow", time=6)
     projection.apply(written.events[:1], {})
     (one,) = reader.definitions("flow").value
     assert (one.state, one.decided_at, one.submitted_by) == ("submitted", None, "ann")
     projection.apply(written.events[1:], {})
-    refused = e.DefinitionRefused("flow", "1.1.0", "NotSound", "a token is left")
+    refused = definition_events.DefinitionRefused("flow", "1.1.0", "NotSound", "a token is left")
     projection.apply([written.add(refused, "flow", time=7)], {})
     first, second = reader.definitions("flow").value
     assert (first.state, first.source, first.submitted_at, first.decided_at) == (

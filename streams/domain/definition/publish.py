@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.commands import PublishDefinition
-from schemas.events import DefinitionSubmitted
+from schemas.definition_events import DefinitionSubmitted
 from schemas.json_text import canonical
 from streams.domain.definition.state import (
     REFUSED,

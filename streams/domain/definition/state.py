@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
+from schemas.definition_events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
 from streams.domain.net.model import Version
 from streams.domain.protocol import Accepted, Decision, EventPlace, RecordDefinition
 

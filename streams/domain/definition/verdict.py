@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.events import DefinitionPublished, DefinitionRefused
+from schemas.definition_events import DefinitionPublished, DefinitionRefused
 from schemas.results import RecordVerdict
 from streams.domain.definition.state import (
     PUBLISHED,

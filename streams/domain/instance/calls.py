@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.commands import CompleteCall, FailCall
-from schemas.events import Moves, NodeExecuted
+from schemas.events import CallFailed, Moves, NodeExecuted
 from schemas.json_text import canonical, parse
 from streams.domain.instance.advance import leave, moved, throw
 from streams.domain.instance.enter import incident
@@ -13,10 +13,12 @@ from streams.domain.instance.handlers import handler_of
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import at, scope_of
+from streams.domain.instance.recover import Failed, recover
 from streams.domain.instance.state import InstanceState, OpenCall
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Call
+from streams.domain.net.scopes import recovery_of
 from streams.domain.protocol import Accepted, Decision, Outcome
 
 
@@ -58,7 +60,7 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
 
 
 def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:
-    """The child did not complete: a boundary event catches its error, else an operator is needed.
+    """The child did not complete: what the author says of it is done, else an operator is needed.
 
     A retry of the incident starts another child.
     """
@@ -66,6 +68,9 @@ def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> 
     if call is None:
         return Accepted([], [], state)
     work = Work(state, ctx)
+    if recovery_of(work.graph.definition, call.node) is not None:
+        _recover(work, command, call)
+        return work.accepted()
     scope = scope_of(state.tokens[call.token])
     handler = handler_of(work, command.code, call.node, call.token, scope)
     message = f"the called workflow {call.child_id} did not complete: {command.message}"
@@ -74,3 +79,11 @@ def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> 
     else:
         throw(work, command.code, message, call.node, handler)
     return work.accepted()
+
+
+def _recover(work: Work, command: FailCall, call: OpenCall) -> None:
+    def cause(recovery: str, moves: Moves) -> CallFailed:
+        ids = (command.call, call.node, call.child_id)
+        return CallFailed(*ids, command.code, command.message, recovery, moves)
+
+    recover(work, Failed(call.node, call.token, command.code, command.message), cause)

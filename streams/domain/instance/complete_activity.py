@@ -11,18 +11,22 @@ from streams.domain.instance.advance import leave, moved
 from streams.domain.instance.enter import incident
 from streams.domain.instance.fail_activity import fail
 from streams.domain.instance.limits import too_large
+from streams.domain.instance.notify import sent
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import at, scope_of
+from streams.domain.instance.recover import compensated
 from streams.domain.instance.state import InstanceState, OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity
-from streams.domain.protocol import Decision, Outcome, Rejected
+from streams.domain.protocol import Accepted, Decision, Outcome, Rejected
 
 
 def decide_complete(command: CompleteActivity, state: InstanceState, ctx: Decision) -> Outcome:
     """The first completion of any attempt wins while the activity is open."""
     activity = state.activities.get(command.activity)
+    if command.activity in state.notifications:
+        return sent(command, state, ctx)
     if activity is None:
         return closed(command.activity, state)
     work = Work(state, ctx)
@@ -43,8 +47,13 @@ def decide_complete(command: CompleteActivity, state: InstanceState, ctx: Decisi
     return work.accepted()
 
 
-def closed(activity: int, state: InstanceState) -> Rejected:
-    """Return the refusal of a report about an activity that is not open."""
+def closed(activity: int, state: InstanceState) -> Outcome:
+    """Return the refusal of a report about an activity that is not open.
+
+    That a worker is at a notification changes nothing.
+    """
+    if activity in state.notifications:
+        return Accepted([], [], state)
     return Rejected(
         "already_closed",
         f"activity {activity} is no longer open; the instance is {state.status}",
@@ -58,9 +67,7 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
     assert isinstance(kind, Activity)
     token = activity.token
     scope = scope_of(work.state.tokens[token])
-    variables = seen_from(work.state, scope)
     text = canonical(output)
-    writes = result_writes(variables, kind.result_path, output, text)
 
     def cause(moves: Moves) -> ActivityCompleted:
         return ActivityCompleted(
@@ -74,6 +81,11 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
             moves,
         )
 
+    if token in work.state.compensations:
+        compensated(work, token, scope, cause)
+        return
+    variables = seen_from(work.state, scope)
+    writes = result_writes(variables, kind.result_path, output, text)
     refusal = too_large({**variables, **writes}, work.ctx)
     if refusal is not None:
         work.emit(cause(Moves([token])))

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
@@ -43,7 +44,7 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes):
+        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
@@ -139,6 +140,8 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         incidents=_NONE,
         scopes=_NONE,
         subscriptions=_NONE,
+        compensations=_NONE,
+        notifications=_NONE,
         reason=reason,
     )
 
@@ -260,6 +263,12 @@ def _call_started(state: InstanceState, event: e.CallStarted, at: EventPlace) ->
     return replace(state, sequence=at.sequence, calls={**state.calls, at.sequence: call}, **place)
 
 
+def _call_failed(state: InstanceState, event: e.CallFailed, at: EventPlace) -> InstanceState:
+    errors = _errors(state, f"{event.node}: {event.code}: {event.message}")
+    rest = _without(state.calls, event.call)
+    return _moved(state, event.moves, at, calls=rest, errors=errors)
+
+
 def _node_executed(state: InstanceState, event: e.NodeExecuted, at: EventPlace) -> InstanceState:
     changes: dict[str, Any] = {}
     gone = frozenset(event.moves.consumed)
@@ -348,6 +357,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.ActivityCancelled: _activity_cancelled,
     e.TimerScheduled: _timer_scheduled,
     e.CallStarted: _call_started,
+    e.CallFailed: _call_failed,
     e.NodeExecuted: _node_executed,
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _event_awaited,
@@ -357,6 +367,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeSkipped: _intervened,
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
+    **RECOVERY,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

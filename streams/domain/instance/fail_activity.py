@@ -1,4 +1,4 @@
-"""An attempt fails or times out: retry, or an error that a boundary event may catch."""
+"""An attempt fails or times out: another attempt, else what the node's recovery says."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Final
 
 from schemas.events import ActivityFailed, Moves
 from schemas.results import FailActivity
-from streams.domain.instance.advance import throw
 from streams.domain.instance.enter import NAME_MAX, again, shortened
-from streams.domain.instance.handlers import handler_of
-from streams.domain.instance.places import scope_of
+from streams.domain.instance.notify import not_sent
+from streams.domain.instance.recover import RETRY, Failed, recover
+from streams.domain.instance.retries import delay_ms
 from streams.domain.instance.state import SUSPENDED, InstanceState, OpenActivity
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Activity, Retry
@@ -22,6 +22,8 @@ _LOST: Final = Retry(initial_delay_ms=1_000, backoff_factor=2.0, max_delay_ms=30
 def decide_fail(command: FailActivity, state: InstanceState, ctx: Decision) -> Outcome:
     """A failure counts only for the current attempt."""
     activity = state.activities.get(command.activity)
+    if command.activity in state.notifications:
+        return not_sent(command, state, ctx)
     if activity is None or activity.retry_at or activity.attempt != command.attempt:
         return Rejected(
             "already_closed",
@@ -68,11 +70,9 @@ def fail(
         again_at = now + delay_ms(_LOST, retries)
     elif retryable and retries < retry.max_attempts:
         again_at = now + delay_ms(retry, retries)
-    moves = Moves() if again_at else Moves([activity.token])
-    scope = scope_of(work.state.tokens.get(activity.token, ""))
-    handler = handler_of(work, code, activity.node, activity.token, scope)
-    work.emit(
-        ActivityFailed(
+
+    def cause(recovery: str, moves: Moves) -> ActivityFailed:
+        return ActivityFailed(
             key,
             activity.node,
             activity.kind,
@@ -84,11 +84,14 @@ def fail(
             started_at,
             details,
             moves,
+            recovery,
         )
-    )
+
     if not again_at:
-        throw(work, code, message, activity.node, handler)
-    elif again_at <= now and work.state.status != SUSPENDED:
+        recover(work, Failed(activity.node, activity.token, code, message), cause)
+        return
+    work.emit(cause(RETRY, Moves()))
+    if again_at <= now and work.state.status != SUSPENDED:
         again(work, key, work.state.activities[key])
 
 
@@ -102,14 +105,3 @@ def kind_of(work: Work, activity: OpenActivity) -> Activity:
 def _retry(work: Work, activity: OpenActivity) -> Retry:
     own = kind_of(work, activity).retry
     return work.graph.definition.retry if own is None else own
-
-
-def delay_ms(retry: Retry, retries: int) -> int:
-    """Return min(initial * factor**retries, max): the wait before the next attempt."""
-    if not retry.initial_delay_ms:
-        return 0
-    try:
-        delay = retry.initial_delay_ms * retry.backoff_factor**retries
-    except OverflowError:
-        return retry.max_delay_ms
-    return int(min(delay, retry.max_delay_ms))

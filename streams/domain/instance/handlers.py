@@ -28,7 +28,7 @@ def handler_of(work: Work, code: str, host: str, token: int, scope: int) -> Hand
     """
     state, graph = work.state, work.graph
     while True:
-        boundary = _catching(graph, host, code)
+        boundary = catching(graph, host, code)
         if boundary:
             return Handler(boundary, host, token, scope)
         if scope == ROOT or scope not in state.scopes:
@@ -38,7 +38,7 @@ def handler_of(work: Work, code: str, host: str, token: int, scope: int) -> Hand
         scope = scope_of(state.tokens[token])
 
 
-def _catching(graph: Graph, host: str, code: str) -> str:
+def catching(graph: Graph, host: str, code: str) -> str:
     """Return the host's boundary event for a code: one that names it before one for all."""
     fallback = ""
     for name in graph.boundaries.get(host, ()):

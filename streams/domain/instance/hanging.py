@@ -10,8 +10,11 @@ from streams.domain.instance.state import InstanceState
 
 
 def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, Any]) -> None:
-    """Take away the scopes and subscriptions of the tokens that are gone."""
+    """Take away what hangs on the tokens that are gone."""
     gone = frozenset(consumed)
+    if state.compensations:
+        kept_ones = {token: one for token, one in state.compensations.items() if token not in gone}
+        changes["compensations"] = kept_ones
     for name in ("scopes", "subscriptions"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}

@@ -9,7 +9,6 @@ from schemas.commands import CompleteNode, SetVariables, SkipNode
 from schemas.events import IncidentResolved, Moves, NodeCompleted, NodeSkipped, VariablesSet
 from schemas.json_text import JsonError, canonical, parse
 from streams.domain.instance.advance import Cause, advance, leave
-from streams.domain.instance.complete_activity import closed
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.enter import LimitError
 from streams.domain.instance.interrupt import stop_token
@@ -164,7 +163,8 @@ def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
     if command.activity:
         activity = state.activities.get(command.activity)
         if activity is None:
-            return closed(command.activity, state)
+            number = command.activity
+            return Rejected("already_closed", f"activity {number} is no longer open")
         return _Aim(activity.node, activity.token, command.activity)
     call = state.calls.get(command.call)
     if call is None:

@@ -119,5 +119,7 @@ def _ways(graph: Graph, place: str) -> tuple[Collection[str], Collection[str]]:
         flow = () if place.endswith(SPENT) else (place,)
         return flow, flow
     plain = graph.ways_out([node])
-    events = () if node != place else graph.boundaries.get(node, ())
+    events: list[str] = []
+    if node == place:  # What a compensation activity brings comes out of its host's fallback.
+        events = [*graph.boundaries.get(node, ()), *graph.compensated.get(node, ())]
     return [*plain, *graph.ways_out(events)], plain

@@ -30,6 +30,7 @@ from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
 from streams.domain.instance.places import OUT, ROOT, bare, inside, scope_of
+from streams.domain.instance.recover import begin_held
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
@@ -82,6 +83,7 @@ def _release(work: Work) -> None:
     for scope in [*sorted(work.state.scopes, reverse=True), ROOT]:
         if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
             _release_in(work, scope)
+    begin_held(work)
 
 
 def _release_in(work: Work, scope: int) -> None:

@@ -110,6 +110,26 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The message that it took last, where it takes many."""
 
 
+class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A compensation activity under way. Its key is the token that waits at it."""
+
+    node: str
+    """The node that failed, and its error."""
+    code: str
+    message: str
+
+
+class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Somebody who is to be told of an incident. Its key is the first request's sequence."""
+
+    incident: int
+    recipient: str
+    queue: str
+    attempt: int
+    retry_at: int = 0
+    """When the next attempt is due; 0 while one is under way."""
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -141,6 +161,8 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A JSON object of the client's own."""
     scopes: dict[int, OpenScope] = {}
     subscriptions: dict[int, OpenSubscription] = {}
+    compensations: dict[int, OpenCompensation] = {}
+    notifications: dict[int, OpenNotification] = {}
 
 
 encode_state = msgspec.msgpack.Encoder().encode

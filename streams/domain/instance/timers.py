@@ -7,6 +7,7 @@ from schemas.events import Moves, NodeExecuted
 from streams.domain.instance.advance import catch, leave
 from streams.domain.instance.enter import again
 from streams.domain.instance.fail_activity import fail, kind_of
+from streams.domain.instance.notify import remind
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
 from streams.domain.instance.places import scope_of
 from streams.domain.instance.state import RUNNING, InstanceState
@@ -14,6 +15,7 @@ from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
 
 TIMER, RETRY, START, CLOSE, BEAT, CATCH = "timer", "retry", "start", "close", "beat", "catch"
+NOTIFY = "notify"
 Moment = tuple[int, str, int]
 """Due time, what for, and the token or activity."""
 
@@ -22,6 +24,9 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
     """Return every moment that the instance waits for."""
     found: list[Moment] = [(timer.due, TIMER, token) for token, timer in state.timers.items()]
     found.extend((one.due, CATCH, key) for key, one in state.subscriptions.items() if one.due)
+    found.extend(
+        (one.retry_at, NOTIFY, key) for key, one in state.notifications.items() if one.retry_at
+    )
     for key, activity in state.activities.items():
         if activity.retry_at:
             found.append((activity.retry_at, RETRY, key))
@@ -39,7 +44,8 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
 
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
-    if state.status != RUNNING or not (state.timers or state.activities or state.subscriptions):
+    waits = state.timers or state.activities or state.subscriptions or state.notifications
+    if state.status != RUNNING or not waits:
         return 0
     found = moments(state, beats)
     return min(found)[0] if found else 0
@@ -64,6 +70,9 @@ def _fire(work: Work, moment: Moment) -> None:
         return
     if what == CATCH:
         catch(work, key, work.state.subscriptions[key])
+        return
+    if what == NOTIFY:
+        remind(work, key)
         return
     activity = work.state.activities[key]
     if what == RETRY:

@@ -32,7 +32,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
-from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
+from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -64,6 +64,7 @@ class Graph:
     __slots__ = (
         "_types",
         "boundaries",
+        "compensated",
         "dates",
         "default_variables",
         "definition",
@@ -98,6 +99,11 @@ class Graph:
         self.start = self.starts[""]
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
+        self.compensated = {
+            undo: [event for host in hosts for event in self._fallbacks(host)]
+            for undo, hosts in compensations_of(definition).items()
+        }
+        """Fallbacks that may follow each compensation activity."""
         edges = edges_of(definition)
         self.incoming = {node: tuple(flows) for node, flows in edges.incoming.items()}
         self.outgoing = {node: self._routes(flows) for node, flows in edges.outgoing.items()}
@@ -108,11 +114,7 @@ class Graph:
             for node in several
             if isinstance(node.kind, InclusiveGateway)
         }
-        self.partial_joins = {
-            node.id: node.kind.count for node in several if isinstance(node.kind, PartialJoin)
-        }
-        parallel = {node.id for node in several if isinstance(node.kind, ParallelGateway)}
-        self.joins = frozenset({*parallel, *self.or_joins, *self.partial_joins})
+        self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
@@ -135,9 +137,19 @@ class Graph:
             name: canonical(value) for name, value in definition.defaults.items()
         }
 
+    def _joins(self, several: list[Node]) -> tuple[dict[str, int], frozenset[str]]:
+        """Return the counts of partial joins, and all nodes that wait for several tokens."""
+        partial = {n.id: n.kind.count for n in several if isinstance(n.kind, PartialJoin)}
+        parallel = {node.id for node in several if isinstance(node.kind, ParallelGateway)}
+        return partial, frozenset({*parallel, *self.or_joins, *partial})
+
     def ways_out(self, nodes: Iterable[str]) -> list[str]:
         """Return the flows out of some nodes."""
         return [route.flow.id for node in nodes for route in self.outgoing[node]]
+
+    def _fallbacks(self, host: str) -> list[str]:
+        kinds = {name: self.nodes[name].kind for name in self.boundaries.get(host, ())}
+        return [n for n, kind in kinds.items() if isinstance(kind, Boundary) and kind.fallback]
 
     def _routes(self, flows: list[Flow]) -> tuple[Route, ...]:
         """Return the outgoing flows in the order in which a choice tries them."""

@@ -38,6 +38,29 @@ class Retry(msgspec.Struct, frozen=True, gc=False):
     max_delay_ms: int = 3_600_000
 
 
+FAIL_WORKFLOW, SKIP, MANUAL_INTERVENTION, COMPENSATE = (
+    "fail_workflow",
+    "skip",
+    "manual_intervention",
+    "compensate",
+)
+
+
+class Recovery(msgspec.Struct, frozen=True, gc=False):
+    """What follows when an activity or a call has failed for good: its retries are used up.
+
+    In this order: the node's own error boundary events; with `compensate` its compensation
+    activity; its fallback (`Boundary.fallback`); else the strategy. `fail_workflow` throws the
+    error outwards: the boundary events of the scopes around may catch it.
+    """
+
+    strategy: str = FAIL_WORKFLOW
+    notification_recipients: list[str] = []
+    """`manual_intervention`: who is told of the incident."""
+    compensation_activity: str = ""
+    """`compensate`: the node that undoes what was done."""
+
+
 class Expression(msgspec.Struct, frozen=True, gc=False):
     """A value of the definition: a literal, one CEL expression, or text with expressions.
 
@@ -98,6 +121,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     heartbeat_ms: int = 0
     retry: Retry | None = None
     """None: the definition's default."""
+    on_failure: Recovery | None = None
+    """None: the definition's default, else the engine's."""
 
 
 class ExclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="exclusive"):
@@ -149,6 +174,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     output: dict[str, Expression] = {}
     spread: bool = False
     """True: the child is a root of its own, on a partition of its own."""
+    on_failure: Recovery | None = None
+    """None: the definition's default, else an incident whose retry starts another child."""
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -225,6 +252,8 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
     """True: the host is stopped. False: it goes on, beside the way that begins here."""
     output: dict[str, Expression] = {}
     """Output mapping; an error is seen as `error` with `code`, `message`, `node`."""
+    fallback: bool = False
+    """True: the host's fallback, which acts after its compensation activity."""
 
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
@@ -285,3 +314,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Default retry of activities without one."""
     properties: list[Property] = []
     """Proved with soundness, and never looked at afterwards."""
+    on_failure: Recovery | None = None
+    """Default of activities and calls without one."""

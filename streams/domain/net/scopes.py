@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.domain.net.model import Boundary, Definition, Scope, Start
+from streams.domain.net.model import Activity, Boundary, Call, Definition, Recovery, Scope, Start
 
 
 def scopes_around(definition: Definition, scope: str) -> Iterator[str]:
@@ -39,4 +39,22 @@ def boundaries_of(definition: Definition) -> dict[str, list[str]]:
     for node in definition.nodes.values():
         if isinstance(node.kind, Boundary):
             found.setdefault(node.kind.host, []).append(node.id)
+    return found
+
+
+def recovery_of(definition: Definition, node: str) -> Recovery | None:
+    """Return what follows a node's failure as far as the definition says."""
+    kind = definition.nodes[node].kind
+    own = kind.on_failure if isinstance(kind, Activity | Call) else None
+    return definition.on_failure if own is None else own
+
+
+def compensations_of(definition: Definition) -> dict[str, list[str]]:
+    """Return the nodes that each compensation activity undoes, in the author's order."""
+    found: dict[str, list[str]] = {}
+    for node in definition.nodes.values():
+        kind = node.kind
+        own = kind.on_failure if isinstance(kind, Activity | Call) else None
+        if own is not None and own.compensation_activity:
+            found.setdefault(own.compensation_activity, []).append(node.id)
     return found

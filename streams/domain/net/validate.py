@@ -29,8 +29,9 @@ from streams.domain.net.model import (
     Timer,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
-from streams.domain.net.scopes import declared_in
+from streams.domain.net.scopes import compensations_of, declared_in
 from streams.domain.net.validate_reach import reach_problems
+from streams.domain.net.validate_recovery import recovery_problems
 from streams.domain.net.validate_scopes import scope_problems
 from streams.domain.net.validate_values import value_problems
 
@@ -42,8 +43,10 @@ def structure_problems(definition: Definition) -> Problems:
     """Return everything that is wrong with, or odd about, a definition's structure."""
     edges = edges_of(definition)
     problems = [*_ids(definition), *_flows(definition), *scope_problems(definition, edges)]
+    undoing = compensations_of(definition)
     for node in definition.nodes.values():
-        problems.extend(_node(node, edges))
+        problems.extend(_node(node, edges, leads_on=node.id not in undoing))
+    problems.extend(recovery_problems(definition, edges))
     problems.extend(value_problems(definition))
     if not any(problem.severity == "error" for problem in problems):
         problems.extend(reach_problems(definition, edges))
@@ -113,7 +116,7 @@ def _condition(definition: Definition, place: int, flow: Flow) -> Problems:
     return [StructureProblem(where, text, "warning") for text in said]
 
 
-def _node(node: Node, edges: Edges) -> Problems:
+def _node(node: Node, edges: Edges, *, leads_on: bool) -> Problems:
     where = ("nodes", node.id)
     outgoing, incoming = edges.outgoing[node.id], edges.incoming[node.id]
     found = []
@@ -121,7 +124,7 @@ def _node(node: Node, edges: Edges) -> Problems:
         found.append(StructureProblem(where, "a start has no incoming flow"))
     if isinstance(node.kind, End) and outgoing:
         found.append(StructureProblem(where, "an end has no outgoing flow"))
-    if not isinstance(node.kind, End) and not outgoing:
+    if leads_on and not isinstance(node.kind, End) and not outgoing:
         found.append(StructureProblem(where, f"{node.id} leads nowhere: add a flow to an end"))
     if sum(flow.default for flow in outgoing) > 1:
         found.append(StructureProblem(where, f"{node.id} has more than one default flow"))

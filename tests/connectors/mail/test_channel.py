@@ -142,3 +142,16 @@ def test_a_notification_that_makes_no_mail_is_an_error_that_no_retry_mends(field
     with pytest.raises(MailError) as caught:
         asyncio.run(notify(fields, "k", MailChannel(MailSettings()), "t@x.org"))
     assert (caught.value.code, caught.value.retryable) == (code, False)
+
+
+def test_a_notification_of_an_incident_says_how_to_reach_it():
+    async def main():
+        async with MailServer() as server:
+            channel = MailChannel(MailSettings(port=server.port))
+            fields = {**FIELDS, "incident": {"instance": "d1", "tenant": "default", "incident": 4}}
+            await notify(fields, "d1@a:5", channel, "t@x.org", "https://x.org")
+            [mail] = server.mails
+            assert mail.body.startswith(FIELDS["body_template"])
+            assert mail.body.endswith("https://x.org/instances/d1?incident=4")
+
+    asyncio.run(main())

@@ -5,7 +5,7 @@ from email import message_from_bytes
 
 import pytest
 
-from connectors.mail.message import MailInputError, addresses, compose, message_id
+from connectors.mail.message import MailInputError, addresses, compose, message_id, way_to
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,14 @@ def test_the_message_id_is_the_task_s_and_no_two_tasks_share_one():
     ids = {message_id(key) for key in ("a@b:1", "a=40b:1", "a@b=3a1", "a.b:1")}
     assert len(ids) == 4
     assert all(text.count("@") == 1 and text.endswith("@tidemill>") for text in ids)
+
+
+def test_the_way_to_an_incident_is_a_command_and_a_link_where_there_is_a_console():
+    ids = {"instance": "order/7", "tenant": "default", "incident": 4}
+    assert way_to(ids).splitlines()[1:] == [
+        "  tidemill instance show order/7",
+        "  tidemill instance retry order/7 --incident 4",
+    ]
+    link = way_to({**ids, "tenant": "acme"}, "https://x.org/c/").splitlines()
+    assert link[1] == "  tidemill instance show order/7 --tenant acme"
+    assert link[-1] == "  https://x.org/c/instances/order%2F7?incident=4&tenant=acme"

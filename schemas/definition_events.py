@@ -1,0 +1,47 @@
+"""Events of definitions: submitted, published or refused."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
+    """A definition's structure is sound enough to be judged."""
+
+    definition_id: str
+    version: str
+    source: str
+    allow_unsound: bool = False
+    """It is to be published whatever the verdict says, and marked with it."""
+    max_states: int = 0
+    """How far the submitter lets the proof go; 0: as far as the verifier does."""
+    is_pending: bool = False
+    """It waits for a verdict. False in what former releases wrote: they published at once."""
+    command_id: str = ""
+    """Of the command that submitted it."""
+
+
+class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
+    """A version may be started from now on, and never changes."""
+
+    definition_id: str
+    version: str
+    verdict: str = ""
+    """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: never verified."""
+    message: str = ""
+    """What does not hold, or why soundness is not known."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""
+
+
+class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
+    """A version will not be published."""
+
+    definition_id: str
+    version: str
+    code: str
+    message: str
+    verdict: str = ""
+    """`unsound` or `unknown`; `sound` where it is refused for another reason."""
+    violations: bytes = b"[]"
+    """A JSON array of what does not hold: property, node, line, message, trace."""
