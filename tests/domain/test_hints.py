@@ -113,3 +113,15 @@ def test_very_many_hints_are_cut():
     )
     _, problems = examine(choice("when: n > 1", "when: n > 0", DEFAULT) + flows)
     assert len(problems) == 200
+
+
+def test_what_undoes_an_activity_is_reached_with_it():
+    source = choice("when: n > 1", "when: 'true'", DEFAULT).replace(
+        "  b: {type: activity, activity_type: job,",
+        "  undo: {type: activity, activity_type: job}\n"
+        "  b: {type: activity, activity_type: job, "
+        "on_failure: {strategy: compensate, compensation_activity: undo},",
+    )
+    found = warned(source)
+    assert any("flow three is never taken" in one for one in found)
+    assert not any("undo" in one for one in found)

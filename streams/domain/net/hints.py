@@ -10,7 +10,7 @@ from streams.domain.expressions.values import compile_value
 from streams.domain.net.edges import Edges, edges_of, reachable
 from streams.domain.net.model import Definition, ExclusiveGateway, Flow, Node
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
-from streams.domain.net.scopes import boundaries_of, declared_in, starts_of
+from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.validate_values import Where, expressions_of
 
 
@@ -98,6 +98,9 @@ def _unreached(
         forward[scope].append(starts[scope])
     for host, events in boundaries_of(definition).items():
         forward[host].extend(events)
+    for undo, hosts in compensations_of(definition).items():
+        for host in hosts:
+            forward[host].append(undo)
     reached = reachable([starts[""]], forward)
     for name in definition.nodes:
         if name not in reached:
