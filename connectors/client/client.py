@@ -49,7 +49,7 @@ _RESEND_SECONDS = 5.0
 _LAG_PER_SECOND = 5_000.0
 _RETRY_AFTER_MAX = 30.0
 VERDICT_SECONDS = 30.0
-"""How long a verdict is waited for: more than a verifier takes for one definition."""
+"""How long a verdict is waited for; a proof near its budget takes longer: publish once more."""
 
 
 class _Waiting(msgspec.Struct):

@@ -15,7 +15,7 @@ class VerifierSettings(KafkaSettings):
         default=STATES_MAX, ge=1, description="States of one definition; then it is unknown."
     )
     verifier_seconds: float = Field(
-        default=20.0, gt=0, description="Seconds for one definition; then it is unknown."
+        default=120.0, gt=0, description="Seconds for one definition; then it is unknown."
     )
     verifier_memory_mib: int = Field(
         default=1_024, ge=16, description="Memory of one proof, in MiB; then it is unknown."
