@@ -129,9 +129,21 @@ def test_a_channel_that_takes_no_more_subscriptions_is_an_incident_to_retry():
     (incident,) = spec.state.incidents.values()
     assert (incident.code, "10 already" in incident.message) == ("limit_exceeded", True)
     decided = spec.when(RetryIncident(0))
-    assert [type(body) for _, body in told(decided)] == [OpenSubscription]
-    number = max(decided.accepted().state.subscriptions)
-    assert decided.accepted().given(offer(number)).state.status == "Completed"
+    decided.then("incident.resolved")
+    assert told(decided) == [(CHANNEL, OpenSubscription(*OWNER, 2, "paid"))]
+    assert decided.accepted().given(offer(2)).state.status == "Completed"
+
+
+@pytest.mark.parametrize(("source", "node"), [("BOUNDARY", "stop"), ("RACE", "paid")])
+def test_an_event_beside_others_that_could_not_be_opened_is_asked_for_again(source, node):
+    spec = started(globals()[source], order="o-7")
+    number = next(n for n, one in spec.state.subscriptions.items() if one.node == node)
+    spec = spec.given(SubscriptionClosed(number, "limit_exceeded", "it has 10 already"))
+    before = spec.state.tokens
+    decided = spec.when(RetryIncident(0))
+    decided.then("incident.resolved")
+    assert [body.subscription for _, body in told(decided)] == [number]
+    assert decided.accepted().state.tokens == before
 
 
 BOUNDARY = f"""{HEAD}

@@ -177,8 +177,16 @@ def _retry(work: Work, found: Incident) -> None:
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
         _leave(work, found.node, found.token, scope)
-    elif place:
+    elif not _subscribe_again(work, found.node) and place:
         begin(work, found.node, found.token)
+
+
+def _subscribe_again(work: Work, node: str) -> bool:
+    """Ask a channel once more that could not open an event's subscription."""
+    waits = [n for n, one in work.state.subscriptions.items() if one.node == node and one.channel]
+    for number in waits:
+        subscribe(work, number)
+    return bool(waits)
 
 
 def _leave(work: Work, node: str, token: int, scope: int) -> None:
