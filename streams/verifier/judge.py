@@ -25,13 +25,16 @@ def judge(record: DefinitionRecord, max_states: int) -> RecordVerdict:
     """Prove a submitted version; what makes the prover fail is unknown, with the reason."""
     budget = min(record.max_states or max_states, max_states)
     name = f"{record.definition_id}@{record.version}"
+    full = False
     try:
         _, problems, verdict = prove(record.source, name, budget)
     except MemoryError:
-        return unknown(record, "the proof needs more memory than the verifier may have")
+        full = True  # The answer is made when what was gathered is let go: not in here.
     except Exception as error:
         log.exception("the prover failed", definition=name)
         return unknown(record, f"the prover failed: {type(error).__name__}: {error}")
+    if full:
+        return unknown(record, "the proof needs more memory than the verifier may have")
     if verdict is None:
         errors = [str(one) for one in problems if one.severity == "error"]
         return unknown(record, "\n".join(["this verifier's release cannot read it:", *errors]))
