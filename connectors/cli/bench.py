@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
+import structlog
 import typer
 
 from connectors.bench.run import ALL, bench
@@ -30,6 +32,8 @@ def run_bench(
     unknown = sorted(set(only or ()) - set(ALL))
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(ALL)}", param_hint="--only")
+    # Standard output is for the figures alone; the verifier in this process writes a log.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with connected(KafkaSettings(), note) as settings:
         result = bench(settings, only or (), seconds, live, note)
     faults = result.get("faults")
