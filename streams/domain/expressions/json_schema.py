@@ -1,47 +1,53 @@
-"""JSON Schema, Draft 2020-12: what a value must look like.
+"""JSON Schema, Draft 2020-12: compile once, say what does not fit and where.
 
 A schema is the author's and a value anybody's, so that both are bounded: a check takes at most
 `STEPS_MAX` steps, patterns match in linear time (RE2's syntax, by CEL), no reference leads out
 of the document, and none leads back to itself without going into the value. What follows from
 that is refused where the schema is compiled: `$id` below the root, anchors, dynamic references.
+Of formats those are checked that `FORMATS` names; any other is a remark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import msgspec
 from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
-from referencing import Registry
+from referencing.jsonschema import EMPTY_REGISTRY
 
-from schemas.json_text import JsonError, canonical
+from streams.domain.expressions import json_schema_source
 from streams.domain.expressions.json_schema_keywords import Budget, Exceeded, Validator
 from streams.domain.expressions.json_schema_source import checked_schema
 
 STEPS_MAX: Final = 20_000
 """Keywords that one check may apply: some tenth of a second at most."""
-DEPTH_MAX: Final = 64
-"""Levels of a value that is checked."""
-_ERRORS_MAX: Final = 10
-"""Of so many findings the one that tells most is told."""
-_REASON_MAX: Final = 300
-_NOWHERE: Final[Registry[Any]] = Registry()
-"""Retrieves nothing."""
+LEVELS_MAX: Final = 64
+"""Of a value that is checked."""
+FAULTS_MAX: Final = 20
+"""Faults that are told of one value."""
+_MESSAGE_MAX: Final = 300
+_KINDS: Final[dict[type, str]] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
+SchemaError = json_schema_source.SchemaError
 
 
-class Violation(msgspec.Struct, frozen=True, gc=False):
-    """What a value has that its schema does not allow."""
+class Fault(NamedTuple):
+    """Something in a value that its schema does not allow."""
 
     path: str
-    """JSON path, `$` for the value itself: `$.items[0].price`."""
-    reason: str
+    """A JSONPath, such as `$.lines[0].price`."""
+    message: str
 
     def __str__(self) -> str:
-        """Return `path: reason`."""
-        return f"{self.path}: {self.reason}"
+        """Return `path: message`."""
+        return f"{self.path}: {self.message}"
 
 
 class JsonSchema:
@@ -50,48 +56,41 @@ class JsonSchema:
     __slots__ = ("_validator", "source")
 
     def __init__(self, source: Any) -> None:
-        """Compile.
-
-        Raises:
-            SchemaError: it is no schema, or one that is not taken here; it names where.
-        """
+        """Compile an object, `true` or `false`; raises `SchemaError`."""
         self.source = source
-        self._validator = Validator(checked_schema(source), registry=_NOWHERE)
+        self._validator = Validator(checked_schema(source), registry=EMPTY_REGISTRY)
 
-    def check(self, value: Any) -> Violation | None:
-        """Return what is wrong with a JSON value, or None."""
-        if _deeper(value, DEPTH_MAX):
-            return Violation("$", f"a value with a schema has at most {DEPTH_MAX} levels")
-        validator = self._validator.evolve(format_checker=Budget(STEPS_MAX))
+    def faults(self, value: Any) -> list[Fault]:
+        """Return what does not fit, at most `FAULTS_MAX`, in the order of the paths."""
+        if _deeper(value, LEVELS_MAX):
+            return [Fault("$", f"a value that has a schema has at most {LEVELS_MAX} levels")]
+        found: list[Fault] = []
         try:
-            found = best_match(islice(validator.iter_errors(value), _ERRORS_MAX))
+            validator = self._validator.evolve(format_checker=Budget(STEPS_MAX))
+            for error in validator.iter_errors(value):
+                # Of alternatives none of which fits, the one that comes nearest.
+                nearest = best_match([error]) or error
+                found.append(Fault(nearest.json_path, _said(nearest)))
+                if len(found) == FAULTS_MAX:
+                    break
         except Exceeded:
-            reason = f"checking it takes more than {STEPS_MAX} steps: divide it, or simplify"
-            return Violation("$", f"{reason} the schema")
-        return None if found is None else Violation(found.json_path, _reason(found))
+            message = f"checking it takes more than {STEPS_MAX} steps: divide it, or its schema"
+            found.append(Fault("$", message))
+        return sorted(found)
 
 
 def _deeper(value: Any, levels: int) -> bool:
     """Tell whether a value has more levels of lists and maps than these."""
     if not isinstance(value, list | dict):
         return False
-    inner: Iterator[Any] = iter(value.values() if isinstance(value, dict) else value)
+    inner = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper(item, levels - 1) for item in inner)
 
 
-def _reason(found: ValidationError) -> str:
-    """Return the library's sentence, with a long value left out of it."""
-    reason = found.message
-    if len(reason) > _REASON_MAX:
-        shown = _shown(found.instance)
-        rule = f"{found.validator} {_shown(found.validator_value)}"
-        reason = f"{shown} does not satisfy {rule}"
-    return reason
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = canonical(value).decode()
-    except JsonError:
-        text = str(value)
-    return text if len(text) <= _REASON_MAX // 3 else text[: _REASON_MAX // 3] + "…"
+def _said(error: ValidationError) -> str:
+    if error.validator == "type":
+        wanted = error.validator_value
+        names = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
+        return f"{names} is needed, this is {_KINDS.get(type(error.instance), 'something else')}"
+    text = error.message
+    return text if len(text) <= _MESSAGE_MAX else text[: _MESSAGE_MAX - 1] + "…"

@@ -12,7 +12,7 @@ from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.json_schema_keywords import PatternError, matcher_of
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-BYTES_MAX: Final = 32 * 1024
+BYTES_MAX: Final = 64 * 1024
 """Of a schema, as canonical JSON."""
 LEVELS_MAX: Final = 32
 """Of schemas within schemas."""
@@ -44,8 +44,8 @@ class SchemaError(ValueError):
 
     def __init__(self, path: Path, message: str) -> None:
         """Take where in the schema, and what is wrong."""
-        where = "#" + "".join(f"/{step}" for step in path)
-        super().__init__(f"{message} (at {where} of the schema)" if path else message)
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+        super().__init__(f"at ${''.join(steps)}: {message}" if path else message)
         self.path = path
         """Steps into the schema's document."""
 
@@ -53,13 +53,13 @@ class SchemaError(ValueError):
 def checked_schema(source: Any) -> Any:
     """Return the schema itself; `SchemaError` where it cannot be taken."""
     if not isinstance(source, dict | bool):
-        raise SchemaError((), f"a schema is a map, true or false, not {source!r}"[:200])
+        raise SchemaError((), "a JSON Schema is an object, or true or false")
     try:
         size = len(canonical(source))
     except JsonError as error:
         raise SchemaError((), str(error)) from None
     if size > BYTES_MAX:
-        raise SchemaError((), f"a schema has at most {BYTES_MAX} bytes, this has {size}")
+        raise SchemaError((), f"a JSON Schema has at most {BYTES_MAX} bytes, this has {size}")
     if isinstance(source, dict):
         _Walk(source).check()
     return source
@@ -80,7 +80,7 @@ class _Walk:
         _meta(self._root, ())
         given = self._root.get("$schema", DIALECT)
         if str(given).rstrip("#") != DIALECT:
-            raise SchemaError(("$schema",), f"schemas are of Draft 2020-12: {DIALECT}")
+            raise SchemaError(("$schema",), f"a schema is of Draft 2020-12: {DIALECT}")
         self._schema(self._root, (), 0)
         if self._unevaluated and self._patterns is not None:
             raise SchemaError(
