@@ -17,15 +17,8 @@ from streams.domain.net.properties import property_problems
 from streams.domain.net.validate import structure_problems
 from streams.forms.build import build
 from streams.forms.problem import Path, Problem
-from streams.forms.shape import (
-    KINDS,
-    DefinitionShape,
-    FlowShape,
-    PropertyShape,
-    RecoveryShape,
-    RetryShape,
-    VariableShape,
-)
+from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
+from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.source import Source
 from streams.forms.unfold import Unfolded
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.forms.problem import Path
 from streams.forms.recovery import unfold_recovery
-from streams.forms.shape import ActivityShape
+from streams.forms.shape_nodes import ActivityShape
 from streams.forms.source import Source
 
 _ACTIVITY_KEYS = frozenset(ActivityShape.model_fields) | {"id", "next", "error_handler"}

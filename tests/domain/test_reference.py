@@ -13,16 +13,9 @@ from schemas.results import FailActivity
 from streams.domain.net.model import Version
 from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
-from streams.forms.shape import (
-    KINDS,
-    DefinitionShape,
-    FailureShape,
-    FlowShape,
-    PropertyShape,
-    RecoveryShape,
-    RetryShape,
-    VariableShape,
-)
+from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
+from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
+from streams.forms.shape_nodes import FailureShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 

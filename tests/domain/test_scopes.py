@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from schemas.commands import CancelInstance, FailCall, FireTimer, RetryIncident, RunInstance
+from schemas.commands import (
+    CancelInstance,
+    FailCall,
+    FireTimer,
+    RetryIncident,
+    RunInstance,
+    SetVariables,
+)
 from schemas.events import ErrorOccurred, EventTriggered, WorkflowCompleted, WorkflowFailed
 from schemas.results import CompleteActivity
 from streams.domain.protocol import CancelTask, SendCommand
@@ -239,6 +246,25 @@ nodes:
     spec = complete(started(source), "b")
     assert isinstance(spec.past[-1], WorkflowCompleted)
     assert spec.state.tokens == {}
+
+
+def test_a_terminate_end_takes_the_other_tokens_even_where_the_result_cannot_be_computed():
+    source = f"""{HEAD}
+result: {{total: "${{missing}}"}}
+nodes:
+  start: {{type: start, next: fork}}
+  fork: {{type: parallel, next: [a, b, pause]}}
+  a: {{type: activity, activity_type: job, next: stop}}
+  b: {{type: activity, activity_type: job, next: stop}}
+  pause: {{type: timer, duration: PT5S, next: stop}}
+  stop: {{type: end, terminate: true}}
+"""
+    spec = complete(started(source), "b")
+    (token,) = spec.state.tokens
+    assert [found.token for found in spec.state.incidents.values()] == [token]
+    assert (spec.state.activities, spec.state.timers) == ({}, {})
+    mended = spec.given(SetVariables(b'{"missing":7}'), RetryIncident(0))
+    assert (mended.state.status, mended.state.tokens) == ("Completed", {})
 
 
 def test_an_error_end_is_caught_by_the_boundary_of_its_scope():

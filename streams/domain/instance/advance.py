@@ -179,8 +179,7 @@ def _final(work: Work, end: str, scope: int) -> None:
     elif scope:
         end_scope(work, scope, stop_scope(work, scope, f"{end} was reached"))
     else:
-        stop_scope(work, ROOT, f"{end} was reached")
-        complete(work)
+        complete(work, end, stop_scope(work, ROOT, f"{end} was reached"))
 
 
 def _message(work: Work, end: str, scope: int) -> str:

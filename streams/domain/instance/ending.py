@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from schemas.commands import CompleteCall, FailCall
-from schemas.events import WorkflowCompleted, WorkflowFailed
+from schemas.events import Moves, NodeExecuted, WorkflowCompleted, WorkflowFailed
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.enter import LimitError, incident, object_bytes
@@ -29,11 +30,13 @@ def complete_if_done(work: Work) -> None:
     complete(work)
 
 
-def complete(work: Work) -> None:
-    """Complete an instance; tell its parent."""
+def complete(work: Work, end: str = "", left: Sequence[int] = ()) -> None:
+    """Complete an instance; tell its parent. `left` are tokens that `end` takes with it."""
     try:
         result = result_of(work)
     except (ExpressionError, JsonError, LimitError) as error:
+        if left:
+            work.emit(NodeExecuted(end, "scope_done", Moves([*left])))
         no_result(work, work.graph.start, "the workflow's result", RESULT, error)
         return
     work.emit(WorkflowCompleted(result))

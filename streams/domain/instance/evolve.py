@@ -17,6 +17,7 @@ from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
+from streams.domain.instance.places import SCOPE
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
 
@@ -58,7 +59,7 @@ def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
     """Put a token at a node; one that is there already, in a scope, stays in it."""
     tokens = state.tokens.copy()
     former = tokens.get(token)
-    if former is None or not former.startswith(node + "@"):
+    if former is None or not former.startswith(node + SCOPE):
         tokens[token] = node
     return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
 

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from streams.domain.instance.state import InstanceState
+from streams.domain.instance.variables import LOCAL
 
 
 def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ def write(state: InstanceState, writes: dict[str, bytes], changes: dict[str, Any
         return
     variables, scopes = dict(state.variables), dict(changes.get("scopes", state.scopes))
     for name, value in writes.items():
-        key, _, local = name[1:].partition("/") if name.startswith("@") else ("", "", "")
+        key, _, local = name[1:].partition("/") if name.startswith(LOCAL) else ("", "", "")
         if not key:
             variables[name] = value
         elif int(key) in scopes:

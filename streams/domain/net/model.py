@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
     """A semantic version; ordered."""
@@ -59,17 +61,6 @@ class Recovery(msgspec.Struct, frozen=True, gc=False):
     """`manual_intervention`: who is told of the incident."""
     compensation_activity: str = ""
     """`compensate`: the node that undoes what was done."""
-
-
-class Expression(msgspec.Struct, frozen=True, gc=False):
-    """A value of the definition: a literal, one CEL expression, or text with expressions.
-
-    In the source `${…}` alone is an expression and keeps its type; inside a longer string
-    it is interpolated; everything else is a literal.
-    """
-
-    source: Any
-    """The author's JSON value, `${…}` included, at any depth."""
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,162 @@
+"""Each kind of node from its shape; a new kind registers its own function."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Final
+
+from streams.domain.net.model import (
+    Activity,
+    Boundary,
+    Call,
+    Catch,
+    Channelled,
+    End,
+    ErrorTrigger,
+    EventGateway,
+    ExclusiveGateway,
+    Expression,
+    Failure,
+    InclusiveGateway,
+    MessageTrigger,
+    NodeKind,
+    ParallelGateway,
+    PartialJoin,
+    Scope,
+    SignalTrigger,
+    Start,
+    Throw,
+    Timer,
+    TimerTrigger,
+    Trigger,
+)
+from streams.forms.build_parts import expressions, optional, recovery, retry, variables
+from streams.forms.shape_base import NodeShape
+from streams.forms.shape_events import (
+    BoundaryShape,
+    CatchShape,
+    ChannelShape,
+    EventGatewayShape,
+    ThrowShape,
+    TimerShape,
+)
+from streams.forms.shape_nodes import (
+    ActivityShape,
+    CallShape,
+    EndShape,
+    ExclusiveShape,
+    InclusiveShape,
+    JoinShape,
+    ParallelShape,
+    ScopeShape,
+    StartShape,
+)
+
+ANY_ERROR: Final = "*"
+"""What an author writes for every error code."""
+
+_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_PLAIN: dict[type[NodeShape], type[_Plain]] = {
+    StartShape: Start,
+    EventGatewayShape: EventGateway,
+    ExclusiveShape: ExclusiveGateway,
+    ParallelShape: ParallelGateway,
+    InclusiveShape: InclusiveGateway,
+}
+
+
+@singledispatch
+def kind_of(shape: NodeShape) -> NodeKind:
+    """Return the kind of a node."""
+    return _PLAIN[type(shape)]()
+
+
+@kind_of.register
+def _(shape: ActivityShape) -> NodeKind:
+    return Activity(
+        shape.activity_type,
+        shape.queue,
+        Expression(shape.input),
+        shape.reads,
+        shape.result_path,
+        expressions(shape.output),
+        shape.schedule_to_start,
+        shape.start_to_close,
+        shape.heartbeat,
+        None if shape.retry is None else retry(shape.retry),
+        recovery(shape.on_failure),
+    )
+
+
+@kind_of.register
+def _(shape: JoinShape) -> NodeKind:
+    return PartialJoin(shape.count)
+
+
+@kind_of.register
+def _(shape: TimerShape) -> NodeKind:
+    return Timer(optional(shape.duration), optional(shape.date), expressions(shape.output))
+
+
+@kind_of.register
+def _(shape: EndShape) -> NodeKind:
+    thrown = shape.error
+    error = Failure(thrown.code, Expression(thrown.message)) if thrown else None
+    return End(error, shape.terminate)
+
+
+@kind_of.register
+def _(shape: ScopeShape) -> NodeKind:
+    types, defaults = variables(shape.variables)
+    return Scope(types, defaults, expressions(shape.input), expressions(shape.output))
+
+
+@kind_of.register
+def _(shape: BoundaryShape) -> NodeKind:
+    return Boundary(
+        shape.host,
+        trigger(shape),
+        shape.interrupting,
+        expressions(shape.output),
+        shape.fallback,
+    )
+
+
+@kind_of.register
+def _(shape: CatchShape) -> NodeKind:
+    return Catch(channelled(shape), shape.result_path, expressions(shape.output))
+
+
+@kind_of.register
+def _(shape: ThrowShape) -> NodeKind:
+    return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
+
+
+@kind_of.register
+def _(shape: CallShape) -> NodeKind:
+    return Call(
+        shape.definition,
+        shape.version,
+        expressions(shape.input),
+        shape.result_path,
+        expressions(shape.output),
+        shape.placement == "spread",
+        recovery(shape.on_failure),
+    )
+
+
+def trigger(shape: BoundaryShape) -> Trigger:
+    """Return what a boundary event waits for."""
+    if shape.error is not None:
+        return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
+    if shape.message is not None or shape.signal is not None:
+        return channelled(shape)
+    return TimerTrigger(optional(shape.duration), optional(shape.date))
+
+
+def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+    """Return a message or a signal."""
+    if shape.message is not None:
+        return MessageTrigger(shape.message, Expression(shape.key))
+    assert shape.signal is not None
+    return SignalTrigger(shape.signal)

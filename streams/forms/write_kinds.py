@@ -1,0 +1,149 @@
+"""Each kind of node as it is written; a new kind registers its own function."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any, Final
+
+from streams.domain.net.model import (
+    Activity,
+    Boundary,
+    Call,
+    Catch,
+    End,
+    ErrorTrigger,
+    EventGateway,
+    ExclusiveGateway,
+    InclusiveGateway,
+    MessageTrigger,
+    ParallelGateway,
+    PartialJoin,
+    Scope,
+    SignalTrigger,
+    Start,
+    Throw,
+    Timer,
+    TimerTrigger,
+    Trigger,
+)
+from streams.forms.build_kinds import ANY_ERROR
+from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
+
+_NAMES: Final = {
+    Start: "start",
+    EventGateway: "event_gateway",
+    ExclusiveGateway: "exclusive",
+    ParallelGateway: "parallel",
+    InclusiveGateway: "inclusive",
+}
+"""Types of the kinds that have nothing else to say."""
+
+
+@singledispatch
+def written(kind: Any) -> dict[str, Any]:
+    """Return a kind's type and keys."""
+    return {"type": _NAMES[type(kind)]}
+
+
+@written.register
+def _(kind: Activity) -> dict[str, Any]:
+    return {
+        "type": "activity",
+        "activity_type": kind.activity_type,
+        "queue": kind.queue,
+        "input": kind.input.source,
+        **given(
+            reads=kind.reads,
+            result_path=kind.result_path,
+            output=sources(kind.output),
+            schedule_to_start=seconds(kind.schedule_to_start_ms),
+            start_to_close=seconds(kind.start_to_close_ms),
+            heartbeat=seconds(kind.heartbeat_ms),
+            retry=None if kind.retry is None else retry(kind.retry),
+            on_failure=recovery(kind.on_failure),
+        ),
+    }
+
+
+@written.register
+def _(kind: Timer) -> dict[str, Any]:
+    return {"type": "timer", **moment(kind), **given(output=sources(kind.output))}
+
+
+@written.register
+def _(kind: Call) -> dict[str, Any]:
+    return {
+        "type": "call",
+        "definition": kind.definition_id,
+        **given(
+            version=kind.version,
+            input=sources(kind.input),
+            result_path=kind.result_path,
+            output=sources(kind.output),
+            placement="spread" if kind.spread else None,
+            on_failure=recovery(kind.on_failure),
+        ),
+    }
+
+
+@written.register
+def _(kind: PartialJoin) -> dict[str, Any]:
+    return {"type": "join", "count": kind.count}
+
+
+@written.register
+def _(kind: End) -> dict[str, Any]:
+    error = kind.error
+    thrown = error and {"code": error.code, **given(message=error.message.source)}
+    return {"type": "end", **given(error=thrown, terminate=kind.terminate or None)}
+
+
+@written.register
+def _(kind: Catch) -> dict[str, Any]:
+    mapping = given(result_path=kind.result_path, output=sources(kind.output))
+    return {"type": "catch", **trigger(kind.trigger), **mapping}
+
+
+@written.register
+def _(kind: Throw) -> dict[str, Any]:
+    ttl = seconds(kind.ttl_ms) if isinstance(kind.trigger, MessageTrigger) else None
+    return {
+        "type": "throw",
+        **trigger(kind.trigger),
+        **given(payload=kind.payload.source, ttl=ttl),
+    }
+
+
+@written.register
+def _(kind: Scope) -> dict[str, Any]:
+    own = variables(kind.variables, kind.defaults)
+    mappings = {"input": sources(kind.input), "output": sources(kind.output)}
+    return {"type": "scope", **given(variables=own, **mappings)}
+
+
+@written.register
+def _(kind: Boundary) -> dict[str, Any]:
+    return {
+        "type": "boundary",
+        "on": kind.host,
+        **trigger(kind.trigger),
+        **given(interrupting=None if kind.interrupting else False),
+        **given(fallback=kind.fallback or None),
+        **given(output=sources(kind.output)),
+    }
+
+
+def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
+    """Return when a timer is due."""
+    return given(duration=source(kind.duration), date=source(kind.date))
+
+
+def trigger(kind: Trigger) -> dict[str, Any]:
+    """Return what an event waits for or throws."""
+    if isinstance(kind, ErrorTrigger):
+        return {"error": kind.code or ANY_ERROR}
+    if isinstance(kind, MessageTrigger):
+        return {"message": kind.message, **given(key=kind.key.source)}
+    if isinstance(kind, SignalTrigger):
+        return {"signal": kind.signal}
+    return moment(kind)
