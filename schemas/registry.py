@@ -9,6 +9,7 @@ import msgspec
 from schemas import (
     channel_events,
     commands,
+    data_events,
     definition_events,
     definitions,
     events,
@@ -91,6 +92,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    data_events.VariablesObserved: "variables.observed",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
@@ -137,7 +139,8 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _EVENT_MODULES: Final = tuple(
-    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+    module.__name__
+    for module in (events, channel_events, data_events, definition_events, lock_events)
 )
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
