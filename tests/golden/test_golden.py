@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from schemas.activity_type_commands import RegisterActivityType, RemoveActivityType
 from schemas.commands import (
     AcceptMessage,
     AcquireLock,
@@ -51,7 +52,7 @@ from schemas.results import (
 )
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import channel, definition, device, instance, lock
+from streams.testing.spec import activity_type, channel, definition, device, instance, lock
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -190,6 +191,20 @@ def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
 
+def registered():
+    """A type as a worker says it, then as its owner does."""
+    worker = RegisterActivityType("default", "Charges a card.", b'{"type":"object"}', worker="w")
+    owner = RegisterActivityType(
+        output_schema=b"true",
+        schedule_to_start_ms=1,
+        start_to_close_ms=2,
+        heartbeat_ms=3,
+        on_failure="skip",
+        owner="payments",
+    )
+    return activity_type("charge").given(worker, owner)
+
+
 HISTORIES = {
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
@@ -236,6 +251,8 @@ HISTORIES = {
     "definition.published": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True), verdict()
     ),
+    "activity_type.registered": registered,
+    "activity_type.removed": lambda: registered().given(RemoveActivityType("old")),
     "subscription.opened": waiting,
     "subscription.ended": lambda: offered().given(CloseSubscription("one", "life", 3)),
     "message.published": offered,
@@ -323,6 +340,7 @@ def folded(golden):
         "definition": lambda: definition("flow"),
         "channel": lambda: channel("message:paid"),
         "lock": lock,
+        "activity_type": lambda: activity_type("charge"),
     }
     spec = begin.get(golden["aggregate"], instance)()
     for event in golden["events"]:
