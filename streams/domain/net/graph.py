@@ -30,6 +30,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.timing import timing_of
 
@@ -78,6 +79,7 @@ class Graph:
         "outputs",
         "partial_joins",
         "results",
+        "schemas",
         "start",
         "starts",
         "straight",
@@ -131,6 +133,8 @@ class Graph:
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.schemas = schemas_of(definition)
+        """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
