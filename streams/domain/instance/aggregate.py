@@ -100,7 +100,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 2 on there are scopes and subscriptions; from 3 on what merging needs.
+    form = 3  # From 3 on events come again and again by a schedule, and parallel writes merge.
     has_incidents = True
 
     decide = staticmethod(decide)
