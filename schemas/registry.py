@@ -12,6 +12,7 @@ from schemas import (
     definition_events,
     definitions,
     events,
+    iteration_events,
     lock_events,
     replies,
     results,
@@ -91,6 +92,11 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    iteration_events.IterationStarted: "iteration.started",
+    iteration_events.ItemsGiven: "items.given",
+    iteration_events.ItemStarted: "item.started",
+    iteration_events.ItemCompleted: "item.completed",
+    iteration_events.IterationCompleted: "iteration.completed",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
@@ -136,9 +142,8 @@ VERSIONS: Final[dict[str, int]] = {
 }
 """Present schema version by class name, where it is not 1."""
 
-_EVENT_MODULES: Final = tuple(
-    module.__name__ for module in (events, channel_events, definition_events, lock_events)
-)
+_EVENTS: Final = (events, iteration_events, channel_events, definition_events, lock_events)
+_EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

@@ -16,7 +16,7 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
     if state.compensations:
         kept_ones = {token: one for token, one in state.compensations.items() if token not in gone}
         changes["compensations"] = kept_ones
-    for name in ("scopes", "subscriptions"):
+    for name in ("scopes", "subscriptions", "iterations"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}
         if len(kept) != len(hanging):

@@ -23,7 +23,7 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import advance, begin, leave
+from streams.domain.instance.advance import advance, begin, go_on_all, leave
 from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.interrupt import clean_up
@@ -84,6 +84,7 @@ def _release(work: Work) -> None:
         if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
             _release_in(work, scope)
     begin_held(work)
+    go_on_all(work)
 
 
 def _release_in(work: Work, scope: int) -> None:

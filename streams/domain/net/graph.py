@@ -32,6 +32,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.repeat_graph import Repeated, repeats_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 
 _STRAIGHT_STEPS_MAX = 64
@@ -80,6 +81,7 @@ class Graph:
         "outgoing",
         "outputs",
         "partial_joins",
+        "repeats",
         "results",
         "start",
         "starts",
@@ -129,6 +131,8 @@ class Graph:
         self.dates: dict[str, Value] = {}
         for node in self.nodes.values():
             self._compile_node(node)
+        self.repeats: dict[str, Repeated] = repeats_of(definition)
+        """What is run several times, by node."""
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
