@@ -17,7 +17,7 @@ class IterationStarted(msgspec.Struct, frozen=True, gc=False):
     """Runs to come; -1 where nobody knows, as of a loop without a bound."""
 
 
-class ItemsGiven(msgspec.Struct, frozen=True, gc=False):
+class ItemsListed(msgspec.Struct, frozen=True, gc=False):
     """The next of an iteration's items; together they are the list as it was at the start."""
 
     iteration: int

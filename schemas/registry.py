@@ -93,7 +93,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
     iteration_events.IterationStarted: "iteration.started",
-    iteration_events.ItemsGiven: "items.given",
+    iteration_events.ItemsListed: "items.listed",
     iteration_events.ItemStarted: "item.started",
     iteration_events.ItemCompleted: "item.completed",
     iteration_events.IterationCompleted: "iteration.completed",

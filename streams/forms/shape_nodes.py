@@ -83,6 +83,7 @@ class ActivityShape(RepeatedShape):
     heartbeat: Duration = 0
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
+    output_schema: Any = None
 
 
 class CallShape(RepeatedShape):

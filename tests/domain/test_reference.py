@@ -9,13 +9,14 @@ import pytest
 from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance
 from schemas.events import ActivityScheduled
 from schemas.registry import public_type as type_of
-from schemas.results import FailActivity
+from schemas.results import CompleteActivity, FailActivity
 from streams.domain.net.model import Version
 from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.shape_nodes import FailureShape
+from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
@@ -36,6 +37,9 @@ PARTS = {
     FlowShape: "expressions",
     DefinitionShape: "expressions",
     RecoveryShape: "failure",
+    EachShape: "repeat",
+    CollectShape: "repeat",
+    LoopShape: "repeat",
     PropertyShape: "soundness",
 }
 """The page of a part that is no node."""
@@ -73,13 +77,13 @@ def test_every_kind_of_node_is_in_an_example_that_its_page_names():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_names_every_key_of_its_kind(kind):
-    keys = set(KINDS[kind].model_fields) - COMMON - {"type"}
+    keys = KINDS[kind].written_keys() - COMMON - {"type"}
     assert keys - keys_told(page(PAGES.get(kind, kind))) == set()
 
 
 @pytest.mark.parametrize("shape", PARTS, ids=lambda shape: shape.__name__)
 def test_a_page_names_every_key_of_a_part(shape):
-    assert set(shape.model_fields) - keys_told(page(PARTS[shape])) == set()
+    assert shape.written_keys() - keys_told(page(PARTS[shape])) == set()
 
 
 def test_the_index_names_the_keys_that_every_node_has():
@@ -353,3 +357,33 @@ def test_a_call_whose_child_fails_throws_its_error():
     spec = spec.given(FailCall(call, "NotFound", "no such definition"))
     assert spec.state.status == "Completed"
     assert spec.past[-2].node == "no_greeting"
+
+
+def worked(spec, node, **output):
+    """Let the oldest activity of a node that is run several times be completed."""
+    key = min(key for key, one in spec.state.activities.items() if one.node == node)
+    return spec.given(CompleteActivity(key, 1, json.dumps(output).encode()))
+
+
+def shipping():
+    spec = begun("repeat", carriers=["a", "b", "c", "d"], parcels=["x", "y", "z"])
+    for price in (5, 3, 4):
+        spec = worked(spec, "quotes", price=price)
+    return spec
+
+
+def test_a_list_is_worked_through_and_collected():
+    spec = shipping()
+    assert value(spec, "prices") == [5, 3, 4, None]
+    assert waiting(spec) == ["pack", "pack"]
+    for number in range(3):
+        spec = worked(worked(spec, "pack"), "post", receipt=f"r{number}")
+    assert value(spec, "receipts") == ["r0", "r1", "r2"]
+    spec = worked(worked(spec, "pay", paid=False), "pay", paid=True)
+    assert spec.state.status == "Completed"
+
+
+def test_an_error_of_one_item_stops_all_items():
+    spec = worked(shipping(), "pack")
+    spec = fail(spec, "post", "Lost")
+    assert waiting(spec) == ["refund"]

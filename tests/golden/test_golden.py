@@ -7,6 +7,7 @@ come to mean something else.
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -126,6 +127,22 @@ def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
 
 
+REPEATED = (HERE / "repeated.yaml").read_text()
+REPEATED_UNTIL = {
+    "iteration.started": 2,
+    "items.listed": 3,
+    "item.started": 4,
+    "item.completed": 9,
+    "iteration.completed": 16,
+}
+
+
+def repeated(count):
+    spec = instance(REPEATED).given(RunInstance("repeated", "", b'{"orders":["a",7,null]}'))
+    worked = [CompleteActivity(key, 1, b'{"x":4}') for key in (7, 5, 11)]
+    return instance(REPEATED).given(*spec.given(*worked).past[:count])
+
+
 def waiting():
     """A message channel that two wait at, the second for many."""
     return channel("message:paid:7").given(
@@ -230,6 +247,7 @@ HISTORIES = {
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

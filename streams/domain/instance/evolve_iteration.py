@@ -24,7 +24,7 @@ def _started(state: InstanceState, event: i.IterationStarted, at: EventPlace) ->
     return replace(state, sequence=at.sequence, iterations=iterations, **place)
 
 
-def _given(state: InstanceState, event: i.ItemsGiven, at: EventPlace) -> InstanceState:
+def _given(state: InstanceState, event: i.ItemsListed, at: EventPlace) -> InstanceState:
     former = state.iterations[event.iteration]
     opened = replace(former, items=extended(former.items, event.items))
     iterations = {**state.iterations, event.iteration: opened}
@@ -67,7 +67,7 @@ def _completed(state: InstanceState, event: i.IterationCompleted, at: EventPlace
 
 ITERATION: Final[dict[type[msgspec.Struct], Callable[[Any, Any, EventPlace], InstanceState]]] = {
     i.IterationStarted: _started,
-    i.ItemsGiven: _given,
+    i.ItemsListed: _given,
     i.ItemStarted: _item_started,
     i.ItemCompleted: _item_completed,
     i.IterationCompleted: _completed,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from schemas.commands import Continue
 from schemas.events import Moves
-from schemas.iteration_events import ItemsGiven, ItemStarted, IterationCompleted, IterationStarted
+from schemas.iteration_events import ItemsListed, ItemStarted, IterationCompleted, IterationStarted
 from schemas.json_text import parse
 from streams.domain.instance.awaiting import await_events, events_on
 from streams.domain.instance.chunks import value_at, values_of
@@ -57,7 +57,7 @@ def begin_iteration(work: Work, node: str, token: int, ways: Ways) -> None:
         return
     key = work.emit(IterationStarted(node, token, total))
     for lot in _lots(items):
-        work.emit(ItemsGiven(key, lot))
+        work.emit(ItemsListed(key, lot))
     await_events(work, token, events)
     go_on(work, key, ways)
 

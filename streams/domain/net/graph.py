@@ -32,7 +32,8 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
-from streams.domain.net.repeat_graph import Repeated, repeats_of
+from streams.domain.net.repeat_graph import repeats_of
+from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 
 _STRAIGHT_STEPS_MAX = 64
@@ -83,6 +84,7 @@ class Graph:
         "partial_joins",
         "repeats",
         "results",
+        "schemas",
         "start",
         "starts",
         "straight",
@@ -131,12 +133,13 @@ class Graph:
         self.dates: dict[str, Value] = {}
         for node in self.nodes.values():
             self._compile_node(node)
-        self.repeats: dict[str, Repeated] = repeats_of(definition)
-        """What is run several times, by node."""
+        self.repeats = repeats_of(definition)
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.schemas = schemas_of(definition)
+        """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
