@@ -37,6 +37,7 @@ from streams.forms.shape_events import (
     CatchShape,
     ChannelShape,
     EventGatewayShape,
+    MomentShape,
     ThrowShape,
     TimerShape,
 )
@@ -55,6 +56,9 @@ from streams.forms.shape_nodes import (
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+_Given = Expression | None
+Moment = tuple[_Given, _Given, _Given, _Given, _Given]
+"""Duration, date, cycle, cron and zone of a timer."""
 _Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
     StartShape: Start,
@@ -96,7 +100,8 @@ def _(shape: JoinShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: TimerShape) -> NodeKind:
-    return Timer(optional(shape.duration), optional(shape.date), expressions(shape.output))
+    duration, date, *rest = moment(shape)
+    return Timer(duration, date, expressions(shape.output), *rest)
 
 
 @kind_of.register
@@ -158,7 +163,13 @@ def trigger(shape: BoundaryShape) -> Trigger:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
     if shape.message is not None or shape.signal is not None:
         return channelled(shape)
-    return TimerTrigger(optional(shape.duration), optional(shape.date))
+    return TimerTrigger(*moment(shape), each=shape.missed == "each")
+
+
+def moment(shape: MomentShape) -> Moment:
+    """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
+    duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
+    return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
 def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:

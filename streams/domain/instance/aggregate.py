@@ -100,7 +100,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 2 on there are scopes and subscriptions, from 3 on iterations.
+    form = 3  # From 3 on there are iterations, and events that come again by a schedule.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -16,7 +16,7 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.awaiting import await_events, awaited, due_of, events_on
+from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
 from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.places import at, scope_of
@@ -230,7 +230,7 @@ def again(work: Work, key: int, activity: OpenActivity) -> None:
 
 
 def _timer(work: Work, node: str, token: int, scope: int) -> None:
-    work.emit(TimerScheduled(node, token, due_of(work, node, scope)))
+    work.emit(TimerScheduled(node, token, timed(work, node, scope)[0]))
 
 
 def _await_only(work: Work, node: str, kind: EventGateway | Catch, token: int, scope: int) -> None:

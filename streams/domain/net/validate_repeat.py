@@ -16,7 +16,7 @@ from streams.domain.net.scopes import compensations_of, declared_in
 Where = tuple[str | int, ...]
 
 
-def repeat_problems(definition: Definition, edges: Edges) -> Problems:
+def run_problems(definition: Definition, edges: Edges) -> Problems:
     """Return what is wrong with nodes that are run several times, and loops that never wait."""
     found: Problems = []
     undoing = compensations_of(definition)
