@@ -37,6 +37,7 @@ from streams.forms.shape_events import (
     CatchShape,
     ChannelShape,
     EventGatewayShape,
+    StartShape,
     ThrowShape,
     TimerShape,
 )
@@ -49,15 +50,13 @@ from streams.forms.shape_nodes import (
     JoinShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
-_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_Plain = ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
-    StartShape: Start,
     EventGatewayShape: EventGateway,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
@@ -86,6 +85,12 @@ def _(shape: ActivityShape) -> NodeKind:
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
     )
+
+
+@kind_of.register
+def _(shape: StartShape) -> NodeKind:
+    plain = shape.message is None and shape.signal is None
+    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
@@ -154,9 +159,9 @@ def trigger(shape: BoundaryShape) -> Trigger:
     return TimerTrigger(optional(shape.duration), optional(shape.date))
 
 
-def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:
     """Return a message or a signal."""
     if shape.message is not None:
-        return MessageTrigger(shape.message, Expression(shape.key))
+        return MessageTrigger(shape.message, Expression(getattr(shape, "key", "")))
     assert shape.signal is not None
     return SignalTrigger(shape.signal)

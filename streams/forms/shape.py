@@ -12,6 +12,7 @@ from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
     EventGatewayShape,
+    StartShape,
     ThrowShape,
     TimerShape,
 )
@@ -24,7 +25,6 @@ from streams.forms.shape_nodes import (
     JoinShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
 
 AnyNode = Annotated[

@@ -30,7 +30,6 @@ from streams.forms.build_kinds import ANY_ERROR
 from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
 
 _NAMES: Final = {
-    Start: "start",
     EventGateway: "event_gateway",
     ExclusiveGateway: "exclusive",
     ParallelGateway: "parallel",
@@ -63,6 +62,13 @@ def _(kind: Activity) -> dict[str, Any]:
             on_failure=recovery(kind.on_failure),
         ),
     }
+
+
+@written.register
+def _(kind: Start) -> dict[str, Any]:
+    waits = {} if kind.trigger is None else trigger(kind.trigger)
+    mapping = given(result_path=kind.result_path, output=sources(kind.output))
+    return {"type": "start", **waits, **mapping}
 
 
 @written.register

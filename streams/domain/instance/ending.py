@@ -37,7 +37,7 @@ def complete(work: Work, end: str = "", left: Sequence[int] = ()) -> None:
     except (ExpressionError, JsonError, LimitError) as error:
         if left:
             work.emit(NodeExecuted(end, "scope_done", Moves([*left])))
-        no_result(work, work.graph.start, "the workflow's result", RESULT, error)
+        no_result(work, work.graph.first, "the workflow's result", RESULT, error)
         return
     work.emit(WorkflowCompleted(result))
     parent = work.state.parent

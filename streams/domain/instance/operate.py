@@ -35,7 +35,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call
+from streams.domain.net.model import Activity, Call, Start
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
@@ -194,7 +194,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output = None
-    if isinstance(kind, Activity | Call):
+    if isinstance(kind, Activity | Call | Start):
         output = _result(variables, kind.result_path or "result")
 
     def cause(moves: Moves) -> NodeExecuted:

@@ -32,7 +32,13 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
-from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
+from streams.domain.net.scopes import (
+    begins_of,
+    boundaries_of,
+    compensations_of,
+    declared_in,
+    starts_of,
+)
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -69,6 +75,7 @@ class Graph:
         "default_variables",
         "definition",
         "durations",
+        "first",
         "given",
         "incoming",
         "inputs",
@@ -95,8 +102,11 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """Start node by scope node."""
-        self.start = self.starts[""]
+        """None start by scope node."""
+        self.start = self.starts.get("", "")
+        """The workflow's own; empty where only a message, a signal or a timer starts it."""
+        self.first = begins_of(definition)[0]
+        """The first of its starts."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
