@@ -32,13 +32,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
-from streams.domain.net.scopes import (
-    begins_of,
-    boundaries_of,
-    compensations_of,
-    declared_in,
-    starts_of,
-)
+from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -75,7 +69,6 @@ class Graph:
         "default_variables",
         "definition",
         "durations",
-        "first",
         "given",
         "incoming",
         "inputs",
@@ -105,8 +98,6 @@ class Graph:
         """None start by scope node."""
         self.start = self.starts.get("", "")
         """The workflow's own; empty where only a message, a signal or a timer starts it."""
-        self.first = begins_of(definition)[0]
-        """The first of its starts."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
