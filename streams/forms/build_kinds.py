@@ -30,7 +30,7 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_parts import expressions, optional, recovery, retry, variables
+from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -84,6 +84,7 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        output_schema=shape.output_schema,
     )
 
 
@@ -113,7 +114,13 @@ def _(shape: EndShape) -> NodeKind:
 @kind_of.register
 def _(shape: ScopeShape) -> NodeKind:
     types, defaults = variables(shape.variables)
-    return Scope(types, defaults, expressions(shape.input), expressions(shape.output))
+    return Scope(
+        types,
+        defaults,
+        expressions(shape.input),
+        expressions(shape.output),
+        schemas=schemas(shape.variables),
+    )
 
 
 @kind_of.register

@@ -27,7 +27,16 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.forms.build_kinds import ANY_ERROR
-from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
+from streams.forms.write_parts import (
+    given,
+    recovery,
+    retry,
+    seconds,
+    source,
+    sources,
+    there,
+    variables,
+)
 
 _NAMES: Final = {
     EventGateway: "event_gateway",
@@ -61,6 +70,7 @@ def _(kind: Activity) -> dict[str, Any]:
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
         ),
+        **there(output_schema=kind.output_schema),
     }
 
 
@@ -122,7 +132,7 @@ def _(kind: Throw) -> dict[str, Any]:
 
 @written.register
 def _(kind: Scope) -> dict[str, Any]:
-    own = variables(kind.variables, kind.defaults)
+    own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     return {"type": "scope", **given(variables=own, **mappings)}
 

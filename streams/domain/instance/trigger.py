@@ -9,6 +9,7 @@ from schemas.commands import TriggerInstance
 from schemas.events import NO_MOVES, NO_PARENT, EventTriggered, Moves, WorkflowStarted
 from schemas.json_text import canonical, parse
 from streams.domain.instance.advance import leave
+from streams.domain.instance.fitting import fitting
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.start import exists_already
 from streams.domain.instance.state import InstanceState
@@ -53,7 +54,7 @@ def _leave_start(work: Work, command: TriggerInstance) -> None:
     except UNMAPPED as error:
         # A retry maps the payload again: it is kept where the author wants it, or as `result`.
         kept = writes or result_writes({}, "", payload, command.payload)
-        work.emit(cause(Moves([], [], [node], kept)))
+        work.emit(cause(Moves([], [], [node], fitting(work, kept))))
         stay(work, node, work.state.next_token, error)
         return
     leave(work, node, [], writes, cause)

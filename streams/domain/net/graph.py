@@ -32,6 +32,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 
 _STRAIGHT_STEPS_MAX = 64
@@ -81,6 +82,7 @@ class Graph:
         "outputs",
         "partial_joins",
         "results",
+        "schemas",
         "start",
         "starts",
         "straight",
@@ -134,6 +136,8 @@ class Graph:
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.schemas = schemas_of(definition)
+        """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }

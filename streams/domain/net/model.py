@@ -110,6 +110,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """None: the definition's default."""
     on_failure: Recovery | None = None
     """None: the definition's default, else the engine's."""
+    output_schema: Any = None
+    """JSON Schema of what the worker returns; None for anything."""
 
 
 class ExclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="exclusive"):
@@ -175,6 +177,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Local variables by expression over the variables outside."""
     output: dict[str, Expression] = {}
     """Variables outside (dotted path) by expression over the local ones."""
+    schemas: dict[str, Any] = {}
+    """JSON Schemas of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -317,3 +321,9 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Proved with soundness, and never looked at afterwards."""
     on_failure: Recovery | None = None
     """Default of activities and calls without one."""
+    schemas: dict[str, Any] = {}
+    """JSON Schemas (Draft 2020-12) of variables that have one."""
+    input_schema: Any = None
+    """Of all variables together with which an instance begins."""
+    result_schema: Any = None
+    """Of what the workflow returns."""
