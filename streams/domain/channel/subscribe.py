@@ -21,7 +21,7 @@ from streams.domain.protocol import Accepted, Decision, Outcome, Rejected, SendC
 ASK_MS_FIRST: Final = 1_000
 ASK_MS_MAX: Final = 60_000
 KINDS: Final = ("message:", "signal:")
-OWNERS: Final = ("instance", "definition")
+OWNERS: Final = ("instance",)
 OwnersCommand = OpenSubscription | CloseSubscription | AcceptMessage | RejectMessage
 
 
