@@ -30,14 +30,22 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
+from streams.forms.build_parts import (
+    expressions,
+    merges,
+    optional,
+    recovery,
+    retry,
+    schemas,
+    variables,
+)
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
     ChannelShape,
     EventGatewayShape,
-    StartShape,
+    MomentShape,
     ThrowShape,
     TimerShape,
 )
@@ -51,10 +59,14 @@ from streams.forms.shape_nodes import (
     ParallelShape,
     ScopeShape,
 )
+from streams.forms.shape_starts import StartShape
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+_Given = Expression | None
+Moment = tuple[_Given, _Given, _Given, _Given, _Given]
+"""Duration, date, cycle, cron and zone of a timer."""
 _Plain = ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
     EventGatewayShape: EventGateway,
@@ -101,7 +113,8 @@ def _(shape: JoinShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: TimerShape) -> NodeKind:
-    return Timer(optional(shape.duration), optional(shape.date), expressions(shape.output))
+    duration, date, *rest = moment(shape)
+    return Timer(duration, date, expressions(shape.output), *rest)
 
 
 @kind_of.register
@@ -120,6 +133,7 @@ def _(shape: ScopeShape) -> NodeKind:
         expressions(shape.input),
         expressions(shape.output),
         schemas=schemas(shape.variables),
+        merges=merges(shape.variables),
     )
 
 
@@ -163,7 +177,13 @@ def trigger(shape: BoundaryShape) -> Trigger:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
     if shape.message is not None or shape.signal is not None:
         return channelled(shape)
-    return TimerTrigger(optional(shape.duration), optional(shape.date))
+    return TimerTrigger(*moment(shape), each=shape.missed == "each")
+
+
+def moment(shape: MomentShape) -> Moment:
+    """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
+    duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
+    return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
 def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:

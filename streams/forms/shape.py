@@ -12,7 +12,6 @@ from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
     EventGatewayShape,
-    StartShape,
     ThrowShape,
     TimerShape,
 )
@@ -26,6 +25,7 @@ from streams.forms.shape_nodes import (
     ParallelShape,
     ScopeShape,
 )
+from streams.forms.shape_starts import StartShape
 
 AnyNode = Annotated[
     StartShape

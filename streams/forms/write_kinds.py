@@ -26,13 +26,13 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.domain.net.timing import timing_of
 from streams.forms.build_kinds import ANY_ERROR
 from streams.forms.write_parts import (
     given,
     recovery,
     retry,
     seconds,
-    source,
     sources,
     there,
     variables,
@@ -151,7 +151,7 @@ def _(kind: Boundary) -> dict[str, Any]:
 
 def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     """Return when a timer is due."""
-    return given(duration=source(kind.duration), date=source(kind.date))
+    return {word: value.source for word, value in timing_of(kind).items()}
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:
@@ -162,4 +162,4 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
-    return moment(kind)
+    return {**moment(kind), **given(missed="each" if kind.each else None)}

@@ -203,13 +203,15 @@ def test_an_activity_that_no_worker_takes_in_time_is_tried_again():
     assert spec.state.status == "Running"
 
 
-def test_a_timer_waits_a_while_and_until_a_moment():
+def test_a_timer_waits_a_while_until_a_moment_and_until_its_hour():
     spec = begun("timer")
     begin = spec.now
     spec = fire(spec)
     assert (spec.now - begin, value(spec, "waited")) == (3_600_000, True)
     spec = fire(spec)
-    assert (spec.now, spec.state.status) == (1_700_463_600_000, "Completed")
+    assert (spec.now, spec.state.status) == (1_700_463_600_000, "Running")
+    spec = fire(spec)
+    assert (spec.now, spec.state.status) == (1_700_467_200_000, "Completed")
 
 
 def test_a_timer_whose_duration_is_none_is_an_incident():

@@ -102,7 +102,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 2  # From 2 on there are scopes and subscriptions.
+    form = 3  # From 3 on events come again and again by a schedule, and parallel writes merge.
     has_incidents = True
 
     decide = staticmethod(decide)

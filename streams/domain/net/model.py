@@ -141,15 +141,19 @@ class PartialJoin(msgspec.Struct, frozen=True, gc=False, tag="join"):
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False, tag="timer"):
-    """An intermediate timer event: a duration or a date, each possibly an expression.
+    """An intermediate timer event: one of four values says when, each possibly an expression.
 
-    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601 with offset.
-    Exactly one of the two is given.
+    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601; a cycle is an ISO 8601
+    repeating interval, of which it waits for the first time, as of a cron expression.
     """
 
     duration: Expression | None = None
     date: Expression | None = None
     output: dict[str, Expression] = {}
+    cycle: Expression | None = None
+    cron: Expression | None = None
+    zone: Expression | None = None
+    """IANA name of the zone on whose clocks all of this is meant; UTC where none is given."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
@@ -179,6 +183,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Variables outside (dotted path) by expression over the local ones."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
+    merges: dict[str, str] = {}
+    """Merge policies of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -186,10 +192,15 @@ class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
 
 
 class TimerTrigger(msgspec.Struct, frozen=True, gc=False, tag="timer"):
-    """After a duration, or at a date; as `Timer`."""
+    """After a duration, at a date, or again and again; as `Timer`."""
 
     duration: Expression | None = None
     date: Expression | None = None
+    cycle: Expression | None = None
+    cron: Expression | None = None
+    zone: Expression | None = None
+    each: bool = False
+    """True: what was missed while the engine was down comes too, each one by itself."""
 
 
 class ErrorTrigger(msgspec.Struct, frozen=True, gc=False, tag="error"):
@@ -327,3 +338,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Of all variables together with which an instance begins."""
     result_schema: Any = None
     """Of what the workflow returns."""
+    merges: dict[str, str] = {}
+    """How parallel writes merge, by variable: `counter`, `add_wins_set`; else the last wins."""
