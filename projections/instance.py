@@ -14,6 +14,7 @@ from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
 from schemas import events as e
 from schemas import iteration_events as i
+from schemas.data_events import VariablesObserved
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -286,6 +287,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     i.ItemStarted: _item_started,
     i.ItemCompleted: _unchanged,
     i.IterationCompleted: _executed,
+    VariablesObserved: _unchanged,
 }
 
 

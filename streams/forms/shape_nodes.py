@@ -17,12 +17,6 @@ from streams.forms.shape_base import (
 from streams.forms.shape_repeat import RepeatedShape
 
 
-class StartShape(NodeShape):
-    """`type: start`."""
-
-    type: Literal["start"]
-
-
 class FailureShape(Shape):
     """`error:` of an end."""
 

@@ -31,7 +31,11 @@ def moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) 
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
         if moves.consumed and (
-            state.subscriptions or state.scopes or state.compensations or state.iterations
+            state.subscriptions
+            or state.scopes
+            or state.compensations
+            or state.observed
+            or state.iterations
         ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:

@@ -11,6 +11,7 @@ from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.edges import edges_of
+from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -73,6 +74,7 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "merges",
         "messages",
         "nodes",
         "or_joins",
@@ -97,8 +99,9 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """Start node by scope node."""
-        self.start = self.starts[""]
+        """None start by scope node."""
+        self.start = self.starts.get("", "")
+        """The workflow's own; empty where only a message, a signal or a timer starts it."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
@@ -131,9 +134,18 @@ class Graph:
         """What says when timers are due, by its key."""
         for node in self.nodes.values():
             self._compile_node(node)
+        self._compile_whole(definition)
+
+    def _compile_whole(self, definition: Definition) -> None:
+        """Compile what belongs to the workflow as a whole."""
+        self.results = tuple(
+            (name, self._value(value, f"result {name}"))
+            for name, value in definition.result.items()
+        )
+        self.merges = merges_of(definition)
+        """Policies by variable, by node that writes such variables."""
         self.repeats = repeats_of(definition)
-        results = definition.result.items()
-        self.results = tuple((n, self._value(value, f"result {n}")) for n, value in results)
+        """What is run several times, by node."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
