@@ -11,6 +11,7 @@ from schemas.json_text import canonical
 from streams.domain.expressions.moments import date_ms, duration_ms
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import Boundary, Channelled, ErrorTrigger, MessageTrigger, Throw
 
 KEY_LENGTH_MAX = 1_000
@@ -47,6 +48,8 @@ def awaited(work: Work, name: str, scope: int) -> Awaited:
         channel = _channel(work, name, trigger, scope)
         kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
         return Awaited(name, kind, channel=channel)
+    if isinstance(trigger, ConditionTrigger):
+        return Awaited(name, "condition")
     return Awaited(name, "timer", due_of(work, name, scope))
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.places import SCOPE
@@ -305,7 +306,8 @@ def _event_triggered(
     if waited is not None:
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
-            rest[event.subscription] = replace(waited, taken=event.message_id)
+            met = event.kind == "condition"
+            rest[event.subscription] = replace(waited, taken=event.message_id, met=met)
         changes["subscriptions"] = rest
     return _moved(state, event.moves, at, **changes)
 
@@ -369,6 +371,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **CONDITIONS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")
