@@ -135,6 +135,8 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "EventAwaited": 2,
+    "EventTriggered": 2,
 }
 """Present schema version by class name, where it is not 1."""
 

@@ -126,6 +126,22 @@ def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
 
 
+WATCHED = """
+id: watched
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, next: end}
+  again: {type: boundary, on: work, cycle: R9/PT5S, interrupting: false, next: done}
+  done: {type: end}
+  end: {type: end}
+"""
+
+
+def watched():
+    return instance(WATCHED).given(RunInstance("watched"))
+
+
 def waiting():
     """A message channel that two wait at, the second for many."""
     return channel("message:paid:7").given(
@@ -227,10 +243,8 @@ HISTORIES = {
     ),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
-    "event.awaited": lambda: instance(SCOPED).given(*scoped().past[:3]),
-    "event.triggered": lambda: instance(SCOPED).given(
-        *scoped().later(5_000).given(FireTimer(0)).past[:-1]
-    ),
+    "event.awaited": watched,
+    "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),

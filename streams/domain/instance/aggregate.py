@@ -101,7 +101,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 2 on there are scopes and subscriptions, from 3 on conditions.
+    form = 3  # From 3 on there are schedules and conditions.
     has_incidents = True
 
     decide = staticmethod(decide)
