@@ -13,6 +13,7 @@ from schemas import (
     channel_events,
     commands,
     condition_events,
+    data_events,
     definition_events,
     definitions,
     events,
@@ -98,6 +99,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    data_events.VariablesObserved: "variables.observed",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
@@ -156,6 +158,7 @@ _EVENT_MODULES: Final = tuple(
         activity_type_events,
         channel_events,
         condition_events,
+        data_events,
         definition_events,
         lock_events,
     )

@@ -31,7 +31,15 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
+from streams.forms.build_parts import (
+    expressions,
+    merges,
+    optional,
+    recovery,
+    retry,
+    schemas,
+    variables,
+)
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -121,6 +129,7 @@ def _(shape: ScopeShape) -> NodeKind:
         expressions(shape.input),
         expressions(shape.output),
         schemas=schemas(shape.variables),
+        merges=merges(shape.variables),
     )
 
 

@@ -101,7 +101,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on there are schedules and conditions.
+    form = 3  # From 3 on there are schedules and conditions, and parallel writes merge.
     has_incidents = True
 
     decide = staticmethod(decide)

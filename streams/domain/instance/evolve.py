@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_conditions import CONDITIONS
+from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.places import SCOPE
@@ -46,7 +47,9 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
+        if moves.consumed and (
+            state.subscriptions or state.scopes or state.compensations or state.observed
+        ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
@@ -144,6 +147,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         subscriptions=_NONE,
         compensations=_NONE,
         notifications=_NONE,
+        observed=_NONE,
         reason=reason,
     )
 
@@ -378,6 +382,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.VariablesSet: _intervened,
     **RECOVERY,
     **CONDITIONS,
+    **DATA,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

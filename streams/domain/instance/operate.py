@@ -209,7 +209,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
 
     try:
         check_writes(work, written, scope)
-        writes = mapped(work, node, {}, {"output": output}, scope)
+        writes = mapped(work, node, {}, {"output": output}, scope, token=token)
     except UNMAPPED as error:
         stay(work, node, token, error, scope)
         return

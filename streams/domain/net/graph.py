@@ -12,6 +12,7 @@ from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
+from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -74,6 +75,7 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "merges",
         "messages",
         "nodes",
         "or_joins",
@@ -137,10 +139,16 @@ class Graph:
         for node in self.nodes.values():
             self._compile_node(node)
         self.conditions = self._conditions()
+        self._compile_whole(definition)
+
+    def _compile_whole(self, definition: Definition) -> None:
+        """Compile what belongs to the workflow as a whole."""
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.merges = merges_of(definition)
+        """Policies by variable, by node that writes such variables."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {

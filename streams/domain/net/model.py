@@ -188,6 +188,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Variables outside (dotted path) by expression over the local ones."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
+    merges: dict[str, str] = {}
+    """Merge policies of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -327,3 +329,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Of all variables together with which an instance begins."""
     result_schema: Any = None
     """Of what the workflow returns."""
+    merges: dict[str, str] = {}
+    """How parallel writes merge, by variable: `counter`, `add_wins_set`; else the last wins."""
