@@ -77,10 +77,6 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     default: bool = False
 
 
-class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """The none start event."""
-
-
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """What an error end throws."""
 
@@ -231,6 +227,20 @@ Channelled = MessageTrigger | SignalTrigger
 Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
 
 
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
+    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+
+    Only a workflow's own scope has starts with a trigger; each scope has at most one without.
+    """
+
+    trigger: Channelled | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
+
+
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
     """An intermediate event: waits for a message, a signal or a condition."""
 
@@ -268,7 +278,7 @@ Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
 Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
