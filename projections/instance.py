@@ -12,6 +12,7 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import condition_events
 from schemas import events as e
 from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
@@ -279,6 +280,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NodeSkipped: _executed,
     e.NodeCompleted: _executed,
     e.VariablesSet: _executed,
+    condition_events.ConditionEnded: _unchanged,
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,

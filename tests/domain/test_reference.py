@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance, TriggerInstance
+from schemas.commands import (
+    CompleteCall,
+    Correlate,
+    FailCall,
+    RunInstance,
+    SetVariables,
+    TriggerInstance,
+)
 from schemas.events import ActivityScheduled
 from schemas.registry import public_type as type_of
-from schemas.results import CompleteActivity, FailActivity
+from schemas.results import FailActivity
 from streams.domain.net.model import Version
 from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
@@ -370,31 +377,10 @@ def test_a_call_whose_child_fails_throws_its_error():
     assert spec.past[-2].node == "no_greeting"
 
 
-def worked(spec, node, **output):
-    """Let the oldest activity of a node that is run several times be completed."""
-    key = min(key for key, one in spec.state.activities.items() if one.node == node)
-    return spec.given(CompleteActivity(key, 1, json.dumps(output).encode()))
-
-
-def shipping():
-    spec = begun("repeat", carriers=["a", "b", "c", "d"], parcels=["x", "y", "z"])
-    for price in (5, 3, 4):
-        spec = worked(spec, "quotes", price=price)
-    return spec
-
-
-def test_a_list_is_worked_through_and_collected():
-    spec = shipping()
-    assert value(spec, "prices") == [5, 3, 4, None]
-    assert waiting(spec) == ["pack", "pack"]
-    for number in range(3):
-        spec = worked(worked(spec, "pack"), "post", receipt=f"r{number}")
-    assert value(spec, "receipts") == ["r0", "r1", "r2"]
-    spec = worked(worked(spec, "pay", paid=False), "pay", paid=True)
-    assert spec.state.status == "Completed"
-
-
-def test_an_error_of_one_item_stops_all_items():
-    spec = worked(shipping(), "pack")
-    spec = fail(spec, "post", "Lost")
-    assert waiting(spec) == ["refund"]
+def test_conditions_act_when_they_become_true():
+    spec = begun("condition").given(SetVariables(b'{"stock":9}'), SetVariables(b'{"stock":8}'))
+    assert (waiting(spec), value(spec, "wanted")) == (["order", "sell"], 11)
+    spec = complete(spec.given(SetVariables(b'{"stock":0}')), "order")
+    assert (waiting(spec), spec.state.status) == ([], "Running")
+    spec = spec.given(SetVariables(b'{"stock":20}'))
+    assert complete(spec, "reopen").state.status == "Completed"
