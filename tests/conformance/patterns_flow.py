@@ -273,30 +273,37 @@ class _Flow:
         return nodes
 
     def _until_arrived(self, nodes: Nodes, name: str, join: Task) -> None:
-        """Let it go on when so many have arrived, beside the others or instead of them."""
+        """Let it go on when so many have arrived: instead of the others, or beside them."""
         scope = _scope(name)
-        over = f"{scope}.over"
+        over, reached = f"{scope}.over", f"{scope}.reached"
         condition = f"${{{join.name}_arrived >= {join.number('threshold')}}}"
         nodes[scope]["next"] = [{"to": over}]
         nodes[over] = {"type": "end"}
-        nodes[f"{scope}.on"] = {
-            "type": "boundary",
-            "on": scope,
-            "condition": condition,
-            "interrupting": "cancel" in join.attributes,
-            "next": [{"to": join.name}],
-        }
+        event = {"condition": condition, "next": [{"to": join.name}]}
+        if "cancel" in join.attributes:
+            nodes[reached] = {"type": "boundary", "on": scope, **event}
+            return
+        nodes[reached] = {"type": "catch", **event}
+        nodes[name]["next"] = [{"to": scope}, {"to": reached}]
         if name in self._cancelled:
-            # What has not arrived is waited for, until somebody cancels it.
-            cancelled = f"{name}_cancelled"
-            self._declare(cancelled, default=False)
-            nodes[over] = {
-                "type": "catch",
-                "condition": f"${{{cancelled}}}",
-                "next": [{"to": f"{over}.end"}],
-            }
-            nodes[f"{over}.end"] = {"type": "end"}
-            nodes |= _interrupted(scope, cancelled)
+            self._or_cancelled(nodes, name, reached)
+
+    def _or_cancelled(self, nodes: Nodes, name: str, reached: str) -> None:
+        """Give up what is waited for when somebody cancels it, and the instances with it."""
+        cancelled, given_up = f"{name}_cancelled", f"{reached}.not"
+        self._declare(cancelled, default=False)
+        nodes |= _interrupted(_scope(name), cancelled)
+        nodes[name]["next"] = [{"to": _scope(name)}, {"to": f"{reached}.first"}]
+        nodes[f"{reached}.first"] = {
+            "type": "event_gateway",
+            "next": [{"to": reached}, {"to": given_up}],
+        }
+        nodes[given_up] = {
+            "type": "catch",
+            "condition": f"${{{cancelled}}}",
+            "next": [{"to": f"{given_up}.end"}],
+        }
+        nodes[f"{given_up}.end"] = {"type": "end"}
 
 
 def _interrupted(host: str, variable: str) -> Nodes:
