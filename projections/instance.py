@@ -12,6 +12,7 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import approval_events as a
 from schemas import events as e
 
 KEPT: Final = 200
@@ -134,7 +135,14 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-WithMoves = e.NodeExecuted | e.EventTriggered | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+WithMoves = (
+    e.NodeExecuted
+    | e.EventTriggered
+    | e.NodeSkipped
+    | e.NodeCompleted
+    | e.VariablesSet
+    | a.ApprovalCompleted
+)
 
 
 def _error(row: Instance, text: str) -> None:
@@ -203,7 +211,9 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
+def _token_placed(
+    row: Instance, body: e.TimerScheduled | e.CallStarted | a.ApprovalRequested, _: Event
+) -> None:
     _place(row, body.token, body.node)
 
 
@@ -239,7 +249,7 @@ def _resolved(row: Instance, body: e.IncidentResolved, _: Event) -> None:
 
 
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
-    """Nothing that the row shows: a worker began, an activity is no longer wanted, a mail."""
+    """Nothing that the row shows: a worker began, a person claimed, a mail was sent."""
 
 
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]]] = {
@@ -272,6 +282,17 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    a.ApprovalRequested: _token_placed,
+    a.ApprovalClaimed: _unchanged,
+    a.ApprovalReleased: _unchanged,
+    a.ApprovalDelegated: _unchanged,
+    a.ApprovalAssigned: _unchanged,
+    a.ApprovalCommented: _unchanged,
+    a.ApprovalDocumentAttached: _unchanged,
+    a.ApprovalDocumentDetached: _unchanged,
+    a.ApprovalEscalated: _unchanged,
+    a.ApprovalCompleted: _executed,
+    a.ApprovalCancelled: _unchanged,
 }
 
 

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from schemas import (
+    approval_commands,
+    approval_events,
     channel_events,
     commands,
     definition_events,
@@ -39,6 +41,14 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.ExtendLock: "ExtendLock",
     commands.ReleaseLock: "ReleaseLock",
     commands.ForceReleaseLock: "ForceReleaseLock",
+    approval_commands.ClaimApproval: "ClaimApproval",
+    approval_commands.ReleaseApproval: "ReleaseApproval",
+    approval_commands.CompleteApproval: "CompleteApproval",
+    approval_commands.DelegateApproval: "DelegateApproval",
+    approval_commands.AssignApproval: "AssignApproval",
+    approval_commands.CommentApproval: "CommentApproval",
+    approval_commands.AttachDocument: "AttachDocument",
+    approval_commands.DetachDocument: "DetachDocument",
     commands.StartChild: "StartChild",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
@@ -91,6 +101,17 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    approval_events.ApprovalRequested: "approval.requested",
+    approval_events.ApprovalClaimed: "approval.claimed",
+    approval_events.ApprovalReleased: "approval.released",
+    approval_events.ApprovalDelegated: "approval.delegated",
+    approval_events.ApprovalAssigned: "approval.assigned",
+    approval_events.ApprovalCommented: "approval.commented",
+    approval_events.ApprovalDocumentAttached: "approval.document_attached",
+    approval_events.ApprovalDocumentDetached: "approval.document_detached",
+    approval_events.ApprovalEscalated: "approval.escalated",
+    approval_events.ApprovalCompleted: "approval.completed",
+    approval_events.ApprovalCancelled: "approval.cancelled",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
@@ -133,17 +154,21 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "CompleteNode": 2,
+    "NotificationRequested": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
+_COMMAND_MODULES: Final = (commands.__name__, approval_commands.__name__)
 _EVENT_MODULES: Final = tuple(
-    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+    module.__name__
+    for module in (events, approval_events, channel_events, definition_events, lock_events)
 )
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
 COMMAND_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == commands.__name__
+    name for body, name in MESSAGES.items() if body.__module__ in _COMMAND_MODULES
 )
 RESULT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ == results.__name__

@@ -30,7 +30,9 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.forms.approval import build_approval
 from streams.forms.build_parts import expressions, optional, recovery, retry, variables
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -86,6 +88,9 @@ def _(shape: ActivityShape) -> NodeKind:
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
     )
+
+
+kind_of.register(ApprovalShape, build_approval)
 
 
 @kind_of.register

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from streams.domain.net.model import Version
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, Shape, VariableShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -35,6 +36,7 @@ AnyNode = Annotated[
     | InclusiveShape
     | JoinShape
     | ActivityShape
+    | ApprovalShape
     | TimerShape
     | CallShape
     | ScopeShape
@@ -52,6 +54,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "inclusive": InclusiveShape,
     "join": JoinShape,
     "activity": ActivityShape,
+    "approval": ApprovalShape,
     "timer": TimerShape,
     "call": CallShape,
     "scope": ScopeShape,

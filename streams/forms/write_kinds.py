@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -26,6 +27,7 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.forms.approval import write_approval
 from streams.forms.build_kinds import ANY_ERROR
 from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
 
@@ -63,6 +65,9 @@ def _(kind: Activity) -> dict[str, Any]:
             on_failure=recovery(kind.on_failure),
         ),
     }
+
+
+written.register(Approval, write_approval)
 
 
 @written.register

@@ -52,6 +52,7 @@ from schemas.results import (
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import channel, definition, device, instance, lock
+from tests.golden.approvals import APPROVALS
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -230,6 +231,7 @@ HISTORIES = {
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **APPROVALS,
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

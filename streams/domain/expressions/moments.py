@@ -41,6 +41,16 @@ def _iso_ms(text: str) -> int:
     return round(min(total, DURATION_MS_MAX + 1))  # Infinity is no integer.
 
 
+def moment_ms(value: Any, now: int) -> int:
+    """Return a date's milliseconds since 1970, or `now` and a duration; `ValueError`."""
+    if not isinstance(value, str):
+        return now + duration_ms(value)
+    try:
+        return now + duration_ms(value) if value.lstrip()[:1] == "P" else date_ms(value)
+    except ValueError as error:
+        raise ValueError(f"a duration or a date is needed: {error}") from None
+
+
 def date_ms(value: Any) -> int:
     """Return milliseconds since 1970 of an ISO 8601 date with offset; `ValueError`."""
     try:

@@ -9,8 +9,9 @@ from schemas.commands import CompleteCall, FailCall
 from schemas.events import Moves, NodeExecuted, WorkflowCompleted, WorkflowFailed
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.enter import LimitError, incident, object_bytes
+from streams.domain.instance.enter import incident, object_bytes
 from streams.domain.instance.interrupt import clean_up
+from streams.domain.instance.limits import LimitError
 from streams.domain.instance.places import SPENT
 from streams.domain.instance.state import RUNNING
 from streams.domain.instance.work import Work

@@ -1,4 +1,4 @@
-"""What happens when a token reaches a node that waits: an activity, a timer, a call."""
+"""What happens when a token reaches a node that waits: an activity, a call, an approval."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.approval_request import request_approval
 from streams.domain.instance.awaiting import await_events, awaited, due_of, events_on
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer
 from streams.domain.protocol import DispatchActivity
 
 NAME_MAX: Final = 256
 """Characters kept of a name that a worker gives: its own, a code's."""
 _SMALL: Final = 1_024
-
-
-class LimitError(ValueError):
-    """A value, or all of them together, would be larger than the limits allow."""
 
 
 UNBEGUN: Final = (ExpressionError, LimitError, ValueError, JsonError)
@@ -55,6 +53,8 @@ def enter(work: Work, node: str, token: int) -> None:
             _timer(work, node, token, scope)
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
+        elif isinstance(kind, Approval):
+            request_approval(work, node, kind, token, scope)
         else:
             assert isinstance(kind, EventGateway | Catch)
             _await_only(work, node, kind, token, scope)

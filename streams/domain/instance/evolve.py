@@ -15,14 +15,15 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_recovery import RECOVERY
-from streams.domain.instance.hanging import drop_hanging, without_waits, write
-from streams.domain.instance.places import SCOPE
+from streams.domain.instance.hanging import without_waits
+from streams.domain.instance.moving import KEPT
+from streams.domain.instance.moving import moved as _moved
+from streams.domain.instance.moving import placed as _placed
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
 
-KEPT = 200
-"""Entries kept of path and errors; part of the event's meaning, so no setting."""
 KEPT_TEXT = 500
 """Characters kept of an error; the whole is in the event."""
 
@@ -31,37 +32,6 @@ _NONE: Final[dict[int, Any]] = {}
 
 Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
-
-
-def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) -> InstanceState:
-    """Apply moves together with other changes of the same event."""
-    changes["sequence"] = at.sequence
-    if moves.consumed or moves.produced:
-        tokens = state.tokens.copy()
-        for token in moves.consumed:
-            tokens.pop(token, None)
-        for produced in moves.produced:
-            tokens[produced.id] = produced.place
-            if produced.id >= changes.get("next_token", state.next_token):
-                changes["next_token"] = produced.id + 1
-        changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
-            drop_hanging(state, moves.consumed, changes)
-    if moves.path:
-        path = state.path + moves.path
-        changes["path"] = path[-KEPT:] if len(path) > KEPT else path
-    if moves.writes:
-        write(state, moves.writes, changes)
-    return replace(state, **changes)
-
-
-def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
-    """Put a token at a node; one that is there already, in a scope, stays in it."""
-    tokens = state.tokens.copy()
-    former = tokens.get(token)
-    if former is None or not former.startswith(node + SCOPE):
-        tokens[token] = node
-    return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
 
 
 def _without(open_ones: dict[int, Any], key: int) -> dict[int, Any]:
@@ -143,6 +113,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         subscriptions=_NONE,
         compensations=_NONE,
         notifications=_NONE,
+        approvals=_NONE,
         reason=reason,
     )
 
@@ -369,6 +340,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **APPROVALS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

@@ -26,7 +26,7 @@ from schemas.json_text import parse
 from streams.domain.instance.advance import advance, begin, leave
 from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.ending import RESULT
-from streams.domain.instance.interrupt import clean_up
+from streams.domain.instance.interrupt import cancel_approvals, clean_up
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
 from streams.domain.instance.places import OUT, ROOT, bare, inside, scope_of
@@ -35,6 +35,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
@@ -124,6 +125,7 @@ def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Deci
         work.cancel_task(key, activity.attempt, reason)
     for call in state.calls.values():
         work.send(call.child_id, "", TerminateInstance(reason))
+    cancel_approvals(work, reason)
     work.emit(WorkflowTerminated(command.reason))
     _tell_parent(work, "terminated", command.reason)
     return work.accepted()
@@ -194,7 +196,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output = None
-    if isinstance(kind, Activity | Call):
+    if isinstance(kind, Activity | Approval | Call):
         output = _result(variables, kind.result_path or "result")
 
     def cause(moves: Moves) -> NodeExecuted:

@@ -9,8 +9,8 @@ import msgspec
 
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.enter import LimitError, incident
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.enter import incident
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.places import OUT, ROOT, at
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work

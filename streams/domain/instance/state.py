@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from schemas.events import NO_PARENT, Parent
+from streams.domain.instance.state_approval import OpenApproval
 
 CREATED: Final = "Created"
 RUNNING: Final = "Running"
@@ -120,7 +121,7 @@ class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Somebody who is to be told of an incident. Its key is the first request's sequence."""
+    """Somebody who is to be told of something. Its key is the first request's sequence."""
 
     incident: int
     recipient: str
@@ -128,6 +129,8 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: int
     retry_at: int = 0
     """When the next attempt is due; 0 while one is under way."""
+    approval: int = 0
+    """What it is about where it is no incident."""
 
 
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -163,6 +166,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subscriptions: dict[int, OpenSubscription] = {}
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
+    approvals: dict[int, OpenApproval] = {}
 
 
 encode_state = msgspec.msgpack.Encoder().encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.approval import Approval
+from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.edges import edges_of
 from streams.domain.net.model import (
     Activity,
@@ -63,6 +66,7 @@ class Graph:
 
     __slots__ = (
         "_types",
+        "approvals",
         "boundaries",
         "compensated",
         "dates",
@@ -129,6 +133,11 @@ class Graph:
         self.dates: dict[str, Value] = {}
         for node in self.nodes.values():
             self._compile_node(node)
+        self.approvals: dict[str, CompiledApproval] = {
+            n.id: compiled_approval(n.kind, f"node {n.id}", partial(self._value, scope=n.scope))
+            for n in self.nodes.values()
+            if isinstance(n.kind, Approval)
+        }
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 
 
@@ -248,11 +249,11 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
-Host = Activity | Call | Scope
+Host = Activity | Approval | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
+Waiting = Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Activity | Approval | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 

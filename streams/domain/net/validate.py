@@ -30,6 +30,7 @@ from streams.domain.net.model import (
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import compensations_of, declared_in
+from streams.domain.net.validate_approval import approval_problems
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
 from streams.domain.net.validate_scopes import scope_problems
@@ -47,6 +48,7 @@ def structure_problems(definition: Definition) -> Problems:
     for node in definition.nodes.values():
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
+    problems.extend(approval_problems(definition))
     problems.extend(value_problems(definition))
     if not any(problem.severity == "error" for problem in problems):
         problems.extend(reach_problems(definition, edges))
