@@ -19,8 +19,9 @@ from connectors.client.outcomes import Publication
 from schemas.codec import decode
 from schemas.definitions import DefinitionRecord
 from schemas.json_text import parse
+from streams.domain.net.model import Definition
 from streams.domain.net.soundness import STATES_MAX
-from streams.forms import Problem, prove
+from streams.forms import Problem, prove, prove_together
 from streams.testing.audit import read_partition
 from topics.apply import admin_of
 from topics.cluster import present
@@ -33,6 +34,8 @@ _PATIENCE_SECONDS = 2.0
 MaxStates = Annotated[
     int, typer.Option(min=1, help="States to look at before soundness counts as unknown.")
 ]
+Sound = tuple[str, str, Definition]
+"""A source, its file's name, its model."""
 Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files.", exists=True)]
 
 
@@ -46,24 +49,28 @@ def validate(
 ) -> None:
     """Check definitions without a broker: form, structure, and whether every run can end.
 
-    Every problem has file, line and path; what is not sound has a run that shows it.
+    Every problem has file, line and path; what is not sound has a run that shows it. Several files
+    are also looked at together, where they call each other, or send each other messages or signals:
+    none may wait for what the others do not send.
     """
     if pnml and len(files) > 1:
         raise typer.BadParameter("a PNML document is of one definition: give one file")
     found: list[Problem] = []
+    sound: list[Sound] = []
     shown = net or pnml
     for file in files:
-        definition, problems, verdict = prove(
-            file.read_text(encoding="utf-8"), str(file), max_states
-        )
+        text = file.read_text(encoding="utf-8")
+        definition, problems, verdict = prove(text, str(file), max_states)
         found += problems
         if definition is None or verdict is None:
             continue
         if shown:
             write_net(definition, json=json, pnml=pnml)
         elif verdict.sound and not json:
-            text = f"{definition.id} {definition.version} is well formed and sound"
-            say(f"{file}: {text} ({verdict.states:,} states)")
+            told = f"{definition.id} {definition.version} is well formed and sound"
+            say(f"{file}: {told} ({verdict.states:,} states)")
+        sound += [(text, str(file), definition)] if verdict.sound else []
+    found += _together(sound, max_states, quiet=json or shown)
     if json and not shown:
         as_json(found)
     else:
@@ -97,8 +104,10 @@ def publish(
     """
     states = max_states or STATES_MAX
     sources = [_checked(file, states, allow_unsound=allow_unsound) for file in files]
+    _check_together(sources, states, allow_unsound=allow_unsound)
     with client() as made:
-        for name, text in sources:
+        for text, _, definition in sources:
+            name = definition.id
             with _waiting(name) as waiting:
                 done = made.publish(
                     name,
@@ -111,8 +120,26 @@ def publish(
             _tell(done, json=json)
 
 
-def _checked(file: Path, max_states: int, *, allow_unsound: bool) -> tuple[str, str]:
-    """Return id and source of a file that may be sent."""
+def _together(sound: list[Sound], max_states: int, *, quiet: bool) -> list[Problem]:
+    """Return what is wrong with sound definitions together; say so where nothing is."""
+    problems, accord = prove_together(sound, max_states)
+    if accord.sound and accord.parties and not quiet:
+        say(f"{', '.join(accord.parties)}: all can end together ({accord.states:,} states)")
+    return problems
+
+
+def _check_together(sources: list[Sound], max_states: int, *, allow_unsound: bool) -> None:
+    """Refuse to send what cannot all end together; warn of what is only worth a word."""
+    problems = _together(sources, max_states, quiet=True)
+    for problem in problems:
+        fault(str(problem))
+    if any(problem.severity == "error" for problem in problems) and not allow_unsound:
+        fault("nothing is published: mend this, or give --allow-unsound")
+        raise typer.Exit(FAILED)
+
+
+def _checked(file: Path, max_states: int, *, allow_unsound: bool) -> Sound:
+    """Return source, name and model of a file that may be sent."""
     text = file.read_text(encoding="utf-8")
     definition, problems, _verdict = prove(text, str(file), max_states)
     errors = [
@@ -121,7 +148,7 @@ def _checked(file: Path, max_states: int, *, allow_unsound: bool) -> tuple[str, 
         if problem.severity == "error" and not (problem.property and allow_unsound)
     ]
     if definition is not None and not errors:
-        return definition.id, text
+        return text, str(file), definition
     for problem in errors:
         fault(str(problem))
     if all(problem.property for problem in errors):

@@ -32,8 +32,13 @@ def build_approval(shape: ApprovalShape) -> Approval:
 
 
 def _escalation(shape: EscalationShape) -> Escalation:
-    whose = (shape.assignee, shape.candidate_users, shape.candidate_groups)
-    return Escalation(shape.after, *map(optional, whose), Expression(shape.notify))
+    return Escalation(
+        shape.after,
+        optional(shape.assignee),
+        optional(shape.candidate_users),
+        optional(shape.candidate_groups),
+        Expression(shape.notify),
+    )
 
 
 def write_approval(kind: Approval) -> dict[str, Any]:

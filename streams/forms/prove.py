@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from streams.domain.net.conversation import Discord
 from streams.domain.net.model import Definition
 from streams.domain.net.soundness import STATES_MAX, Verdict, Violation, soundness
+from streams.domain.net.together import Accord, together
 from streams.forms.problem import Problem
 from streams.forms.read import examine
 from streams.forms.source import Source
@@ -32,6 +36,33 @@ def prove(
         message = f"whether it is sound is not known: {verdict.why_unknown}"
         found.append(source.problem((), message, "warning"))
     return definition, [*problems, *found], verdict
+
+
+def prove_together(
+    files: Sequence[tuple[str, str, Definition]], max_states: int = STATES_MAX
+) -> tuple[list[Problem], Accord]:
+    """Return what is wrong with definitions together, each of which is sound by itself.
+
+    `files` has the text, the file's name and the model of each.
+    """
+    accord = together([definition for _, _, definition in files], max_states)
+    places = {definition.id: (text, name) for text, name, definition in files}
+    found = [_discord(places, discord) for discord in accord.discords]
+    if accord.why_unknown:
+        message = f"whether {', '.join(accord.parties)} can all end together is not known"
+        found.append(Problem("", 0, 0, "", f"{message}: {accord.why_unknown}", "warning"))
+    return found, accord
+
+
+def _discord(places: dict[str, tuple[str, str]], discord: Discord) -> Problem:
+    message, trace = f"{discord.property}: {discord}", list(map(str, discord.trace))
+    if not discord.definition:
+        return Problem("", 0, 0, "", message, "warning", discord.property, trace)
+    text, name = places[discord.definition]
+    source = Source(text, name)
+    path = Unfolded(source).locate(("nodes", discord.node))
+    place = source.problem(path, message, "error" if discord.is_error else "warning")
+    return msgspec.structs.replace(place, property=discord.property, trace=trace)
 
 
 def _problem(source: Source, unfolded: Unfolded, violation: Violation) -> Problem:

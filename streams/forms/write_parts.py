@@ -44,9 +44,8 @@ def recovery(recovery: Recovery | None) -> dict[str, Any] | None:
 
 def variables(types: dict[str, str], defaults: dict[str, Any]) -> dict[str, Any]:
     """Return `variables:`."""
-    return {
-        name: {"type": kind, **given(default=defaults.get(name))} for name, kind in types.items()
-    }
+    told = {name: {"default": value} for name, value in defaults.items() if value is not None}
+    return {name: {"type": kind, **told.get(name, {})} for name, kind in types.items()}
 
 
 def sources(mapping: dict[str, Expression]) -> dict[str, Any]:

@@ -71,3 +71,55 @@ def test_what_is_not_sound_is_not_published(stuck):
     done = run("publish", stuck)
     assert done.exit_code == 1
     assert "nothing is published: mend this, or give --allow-unsound" in done.stderr
+
+
+ASKS = """
+id: asks
+version: 1.0.0
+nodes:
+  start: {type: start, next: ask}
+  ask: {type: throw, message: question, next: wait}
+  wait: {type: catch, message: answer, next: end}
+  end: {type: end}
+"""
+ANSWERS = """
+id: answers
+version: 1.0.0
+variables: {known: boolean}
+nodes:
+  start: {type: start, next: listen}
+  listen: {type: catch, message: question, next: choose}
+  choose: {type: exclusive, next: [{to: tell, when: known}, {to: end, default: true}]}
+  tell: {type: throw, message: answer, next: end}
+  end: {type: end}
+"""
+
+
+@pytest.fixture
+def speaking(tmp_path):
+    """Return the files of two workflows that each are sound, and that speak with each other."""
+    for name, text in {"asks": ASKS, "answers": ANSWERS}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path / "asks.yaml", tmp_path / "answers.yaml"
+
+
+def test_those_that_speak_with_each_other_are_judged_together(speaking):
+    done = run("validate", *speaking)
+    assert done.exit_code == 1
+    assert "asks.yaml:7:3 nodes.wait: option to complete together" in done.stderr
+    assert "answers: choose (choose->end)" in done.stderr
+    speaking[1].write_text(ANSWERS.replace("to: end, default", "to: tell, default"))
+    mended = run("validate", *speaking)
+    assert (mended.exit_code, "asks, answers: all can end together" in mended.output) == (0, True)
+
+
+def test_a_script_is_told_what_does_not_hold_together(speaking):
+    (found,) = json.loads(run("validate", "--json", *speaking).stdout)
+    assert found["property"] == "option to complete together"
+    assert found["trace"][0] in {"asks: start", "answers: start"}
+
+
+def test_what_cannot_end_together_is_not_published(speaking):
+    done = run("publish", *speaking)
+    assert done.exit_code == 1
+    assert "nothing is published: mend this, or give --allow-unsound" in done.stderr

@@ -99,6 +99,13 @@ def test_it_comes_back_as_the_same_model(lines):
     assert read_definition(write_definition(definition)) == definition
 
 
+def test_a_default_that_is_empty_is_written_too():
+    text = HEAD + "    assignee: x\nvariables:\n  a: {default: ''}\n  b: {default: []}\n  c: any\n"
+    definition = read_definition(text)
+    assert definition.defaults == {"a": "", "b": []}
+    assert read_definition(write_definition(definition)) == definition
+
+
 def test_one_escalation_needs_no_list():
     kinds = [
         read_definition(HEAD + f"    assignee: x\n    due: P1D\n    escalation: {one}\n").nodes["a"]

@@ -1,28 +1,31 @@
 """JSON Schema, Draft 2020-12: compile once, say what does not fit and where.
 
-A schema stands alone: its `$ref`s stay within it, so that nothing is fetched and the same value
-gets the same answer everywhere. `format` is a remark for forms and is not checked.
+A schema is the author's and a value anybody's, so that both are bounded: a check takes at most
+`STEPS_MAX` steps, patterns match in linear time (RE2's syntax, by CEL), no reference leads out
+of the document, and none leads back to itself without going into the value. What follows from
+that is refused where the schema is compiled: `$id` below the root, anchors, dynamic references.
+Of formats those are checked that `FORMATS` names; any other is a remark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-import jsonschema.exceptions
-from jsonschema import Draft202012Validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012, SchemaRegistry
+from jsonschema import ValidationError
+from jsonschema.exceptions import best_match
+from referencing.jsonschema import EMPTY_REGISTRY
 
-from schemas.json_text import canonical
+from streams.domain.expressions import json_schema_source
+from streams.domain.expressions.json_schema_keywords import Budget, Exceeded, Validator
+from streams.domain.expressions.json_schema_source import checked_schema
 
-SCHEMA_BYTES_MAX: Final = 64 * 1024
+STEPS_MAX: Final = 20_000
+"""Keywords that one check may apply: some tenth of a second at most."""
+LEVELS_MAX: Final = 64
+"""Of a value that is checked."""
 FAULTS_MAX: Final = 20
 """Faults that are told of one value."""
 _MESSAGE_MAX: Final = 300
-_DATA: Final = frozenset({"const", "enum", "default", "examples"})
-"""Keywords whose values are data, not schemas."""
 _KINDS: Final[dict[type, str]] = {
     dict: "object",
     list: "array",
@@ -32,10 +35,7 @@ _KINDS: Final[dict[type, str]] = {
     float: "number",
     type(None): "null",
 }
-
-
-class SchemaError(ValueError):
-    """What was given is no usable JSON Schema; the message says where and why."""
+SchemaError = json_schema_source.SchemaError
 
 
 class Fault(NamedTuple):
@@ -58,68 +58,36 @@ class JsonSchema:
     def __init__(self, source: Any) -> None:
         """Compile an object, `true` or `false`; raises `SchemaError`."""
         self.source = source
-        try:
-            _check(source)
-            registry: SchemaRegistry = Registry()
-            self._validator = Draft202012Validator(source, registry=registry)
-        except RecursionError:
-            raise SchemaError("it is nested too deep") from None
+        self._validator = Validator(checked_schema(source), registry=EMPTY_REGISTRY)
 
     def faults(self, value: Any) -> list[Fault]:
         """Return what does not fit, at most `FAULTS_MAX`, in the order of the paths."""
+        if _deeper(value, LEVELS_MAX):
+            return [Fault("$", f"a value that has a schema has at most {LEVELS_MAX} levels")]
         found: list[Fault] = []
         try:
-            for error in self._validator.iter_errors(value):
-                found.append(Fault(error.json_path, _said(error)))
+            validator = self._validator.evolve(format_checker=Budget(STEPS_MAX))
+            for error in validator.iter_errors(value):
+                # Of alternatives none of which fits, the one that comes nearest.
+                nearest = best_match([error]) or error
+                found.append(Fault(nearest.json_path, _said(nearest)))
                 if len(found) == FAULTS_MAX:
                     break
-        except RecursionError:
-            found.append(Fault("$", "the schema refers to itself without end, or is too deep"))
-        except Unresolvable as error:  # Below an `$id` of its own, where publishing cannot see it.
-            found.append(Fault("$", f"the schema names {error.ref!r}, which is not in it"))
+        except Exceeded:
+            message = f"checking it takes more than {STEPS_MAX} steps: divide it, or its schema"
+            found.append(Fault("$", message))
         return sorted(found)
 
 
-def _check(source: Any) -> None:
-    """Raise `SchemaError` where a source is no schema that stands alone."""
-    if not isinstance(source, dict | bool):
-        raise SchemaError("a JSON Schema is an object, or true or false")
-    if len(canonical(source)) > SCHEMA_BYTES_MAX:
-        raise SchemaError(f"a JSON Schema has at most {SCHEMA_BYTES_MAX} bytes")
-    try:
-        Draft202012Validator.check_schema(source)
-    except jsonschema.exceptions.SchemaError as error:
-        raise SchemaError(f"at {error.json_path}: {_said(error)}") from None
-    if isinstance(source, dict):
-        _check_references(source)
+def _deeper(value: Any, levels: int) -> bool:
+    """Tell whether a value has more levels of lists and maps than these."""
+    if not isinstance(value, list | dict):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(item, levels - 1) for item in inner)
 
 
-def _check_references(source: dict[str, Any]) -> None:
-    resource = DRAFT202012.create_resource(source)
-    registry: SchemaRegistry = Registry()
-    resolver = registry.resolver_with_root(resource)
-    for reference in _references(source):
-        if not reference.startswith("#"):
-            raise SchemaError(f"$ref {reference!r} leads outside: write it under $defs, as #/$defs")
-        try:
-            resolver.lookup(reference)
-        except Unresolvable:
-            raise SchemaError(f"$ref {reference!r} leads to nothing in the schema") from None
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, list):
-        for item in schema:
-            yield from _references(item)
-    elif isinstance(schema, dict):
-        for name, inner in schema.items():
-            if name in {"$ref", "$dynamicRef"} and isinstance(inner, str):
-                yield inner
-            elif name not in _DATA:
-                yield from _references(inner)
-
-
-def _said(error: jsonschema.exceptions.ValidationError | jsonschema.exceptions.SchemaError) -> str:
+def _said(error: ValidationError) -> str:
     if error.validator == "type":
         wanted = error.validator_value
         names = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)

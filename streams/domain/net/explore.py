@@ -119,7 +119,7 @@ class _Move(NamedTuple):
     flip: int
     """The marking before, exclusive or the one after."""
     clears: int
-    """All bits where it takes every other token with it, else none."""
+    """Places that it empties whatever is there; all bits where it takes every other token."""
     heirs: list[_Move]
     """Firings that it may make able."""
     urgent: bool
@@ -151,7 +151,7 @@ def explore(net: Net, max_states: int) -> Explored:
             if marking & gain & ~clears:
                 found.clash = found.clash or Clash(marking, number, marking & gain)
                 continue
-            follower = flip if clears else marking ^ flip
+            follower = marking & ~clears ^ flip if clears else marking ^ flip
             if twins:
                 if follower in done:
                     continue
@@ -201,6 +201,5 @@ def _moves(net: Net) -> list[_Move]:
 def _move(number: int, firing: Firing) -> _Move:
     pre, post = firing.pre, firing.post
     seen, gain = pre | firing.absent, post & ~pre
-    if firing.clears:
-        return _Move(number, pre, seen, gain, post, -1, [], firing.urgent)
-    return _Move(number, pre, seen, gain, pre ^ post, 0, [], firing.urgent)
+    clears = -1 if firing.clears else firing.resets
+    return _Move(number, pre, seen, gain, pre & ~clears ^ post, clears, [], firing.urgent)

@@ -39,6 +39,8 @@ class Firing(NamedTuple):
     """
     clears: bool = False
     """Takes every other token with it, as an end does that throws or terminates."""
+    resets: int = 0
+    """Places that it empties besides, whatever is there: what ends with a part of the net."""
 
     def enabled(self, marking: int) -> bool:
         """Tell whether it can be fired in a marking."""
@@ -47,7 +49,7 @@ class Firing(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Tell whether it only takes and puts tokens, as a place/transition net has it."""
-        return not (self.absent or self.urgent or self.clears)
+        return not (self.absent or self.urgent or self.clears or self.resets)
 
     def nodes(self) -> Iterator[str]:
         """Yield every node that can act where this can be fired."""

@@ -35,8 +35,8 @@ class _Reduction:
         self._net = net
         self._kept = net.start | net.ends
         for firing in net.firings:
-            if firing.urgent or firing.clears:
-                self._kept |= firing.pre | firing.post
+            if firing.urgent or firing.clears or firing.resets:
+                self._kept |= firing.pre | firing.post | firing.resets
         self._guards = {firing.absent for firing in net.firings if firing.absent}
         self._firings: dict[int, Firing] = dict(enumerate(net.firings))
         self._numbers = count(len(net.firings))
@@ -127,9 +127,11 @@ class _Reduction:
         self._filling[place], self._emptying[place] = set(), set()
 
     def _merge_firings(self) -> bool:
-        groups: dict[tuple[int, int, int, bool], list[int]] = defaultdict(list)
+        groups: dict[tuple[int, int, int, bool, int], list[int]] = defaultdict(list)
         for number, firing in self._firings.items():
-            groups[firing.pre, firing.post, firing.absent, firing.clears].append(number)
+            groups[firing.pre, firing.post, firing.absent, firing.clears, firing.resets].append(
+                number
+            )
         merged = False
         for numbers in groups.values():
             if len(numbers) > 1:

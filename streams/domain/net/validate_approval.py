@@ -12,7 +12,7 @@ from streams.domain.net.model import Definition
 from streams.domain.net.problem import Problems, StructureProblem
 
 OUTCOME_LENGTH_MAX: Final = 64
-_NOBODY: Final = ("", [])
+_NOBODY: Final[tuple[Any, ...]] = ("", [])
 
 
 def approval_problems(definition: Definition) -> Problems:
