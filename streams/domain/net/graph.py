@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -133,11 +133,7 @@ class Graph:
         self.dates: dict[str, Value] = {}
         for node in self.nodes.values():
             self._compile_node(node)
-        self.approvals: dict[str, CompiledApproval] = {
-            n.id: compiled_approval(n.kind, f"node {n.id}", partial(self._value, scope=n.scope))
-            for n in self.nodes.values()
-            if isinstance(n.kind, Approval)
-        }
+        self.approvals = dict(self._approvals())
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
@@ -145,6 +141,12 @@ class Graph:
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
+
+    def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
+        for node in self.nodes.values():
+            if isinstance(node.kind, Approval):
+                value = partial(self._value, scope=node.scope)
+                yield node.id, compiled_approval(node.kind, f"node {node.id}", value)
 
     def _joins(self, several: list[Node]) -> tuple[dict[str, int], frozenset[str]]:
         """Return the counts of partial joins, and all nodes that wait for several tokens."""
