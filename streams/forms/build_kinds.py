@@ -31,7 +31,7 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.forms.approval import build_approval
-from streams.forms.build_parts import expressions, optional, recovery, retry, variables
+from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
 from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
@@ -39,6 +39,7 @@ from streams.forms.shape_events import (
     CatchShape,
     ChannelShape,
     EventGatewayShape,
+    MomentShape,
     ThrowShape,
     TimerShape,
 )
@@ -57,6 +58,9 @@ from streams.forms.shape_nodes import (
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+_Given = Expression | None
+Moment = tuple[_Given, _Given, _Given, _Given, _Given]
+"""Duration, date, cycle, cron and zone of a timer."""
 _Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
     StartShape: Start,
@@ -87,6 +91,7 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        output_schema=shape.output_schema,
     )
 
 
@@ -100,7 +105,8 @@ def _(shape: JoinShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: TimerShape) -> NodeKind:
-    return Timer(optional(shape.duration), optional(shape.date), expressions(shape.output))
+    duration, date, *rest = moment(shape)
+    return Timer(duration, date, expressions(shape.output), *rest)
 
 
 @kind_of.register
@@ -113,7 +119,13 @@ def _(shape: EndShape) -> NodeKind:
 @kind_of.register
 def _(shape: ScopeShape) -> NodeKind:
     types, defaults = variables(shape.variables)
-    return Scope(types, defaults, expressions(shape.input), expressions(shape.output))
+    return Scope(
+        types,
+        defaults,
+        expressions(shape.input),
+        expressions(shape.output),
+        schemas=schemas(shape.variables),
+    )
 
 
 @kind_of.register
@@ -156,7 +168,13 @@ def trigger(shape: BoundaryShape) -> Trigger:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
     if shape.message is not None or shape.signal is not None:
         return channelled(shape)
-    return TimerTrigger(optional(shape.duration), optional(shape.date))
+    return TimerTrigger(*moment(shape), each=shape.missed == "each")
+
+
+def moment(shape: MomentShape) -> Moment:
+    """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
+    duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
+    return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
 def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:

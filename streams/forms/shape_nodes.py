@@ -82,6 +82,7 @@ class ActivityShape(NodeShape):
     heartbeat: Duration = 0
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
+    output_schema: Any = None
 
 
 class CallShape(NodeShape):

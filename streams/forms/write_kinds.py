@@ -27,9 +27,18 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.domain.net.timing import timing_of
 from streams.forms.approval import write_approval
 from streams.forms.build_kinds import ANY_ERROR
-from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
+from streams.forms.write_parts import (
+    given,
+    recovery,
+    retry,
+    seconds,
+    sources,
+    there,
+    variables,
+)
 
 _NAMES: Final = {
     Start: "start",
@@ -64,6 +73,7 @@ def _(kind: Activity) -> dict[str, Any]:
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
         ),
+        **there(output_schema=kind.output_schema),
     }
 
 
@@ -121,7 +131,7 @@ def _(kind: Throw) -> dict[str, Any]:
 
 @written.register
 def _(kind: Scope) -> dict[str, Any]:
-    own = variables(kind.variables, kind.defaults)
+    own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     return {"type": "scope", **given(variables=own, **mappings)}
 
@@ -140,7 +150,7 @@ def _(kind: Boundary) -> dict[str, Any]:
 
 def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     """Return when a timer is due."""
-    return given(duration=source(kind.duration), date=source(kind.date))
+    return {word: value.source for word, value in timing_of(kind).items()}
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:
@@ -151,4 +161,4 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
-    return moment(kind)
+    return {**moment(kind), **given(missed="each" if kind.each else None)}

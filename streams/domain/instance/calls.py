@@ -9,6 +9,7 @@ from schemas.events import CallFailed, Moves, NodeExecuted
 from schemas.json_text import canonical, parse
 from streams.domain.instance.advance import leave, moved, throw
 from streams.domain.instance.enter import incident
+from streams.domain.instance.fitting import fitting
 from streams.domain.instance.handlers import handler_of
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
@@ -53,7 +54,7 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
     try:
         writes = mapped(work, node, writes, {"output": output}, scope)
     except UNMAPPED as error:
-        work.emit(cause(moved(work, token, scope, writes)))
+        work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope)
         return
     leave(work, node, [token], writes, cause, scope)

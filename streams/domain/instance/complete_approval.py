@@ -11,6 +11,7 @@ from schemas.json_text import JsonError, canonical, parse
 from streams.domain.expressions.json_schema import Fault
 from streams.domain.instance.advance import leave, moved
 from streams.domain.instance.approval_open import actor_of, open_approval
+from streams.domain.instance.fitting import fitting
 from streams.domain.instance.lifecycle import too_long
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
@@ -112,7 +113,7 @@ def _complete(
     try:
         writes = mapped(work, node, writes, {"output": decision}, scope)
     except UNMAPPED as error:
-        work.emit(cause(moved(work, token, scope, writes)))
+        work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope)
         return work.accepted()
     leave(work, node, [token], writes, cause, scope)

@@ -26,6 +26,7 @@ from schemas.json_text import parse
 from streams.domain.instance.advance import advance, begin, leave
 from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.ending import RESULT
+from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.interrupt import cancel_approvals, clean_up
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
@@ -195,14 +196,17 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     """Compute the outputs of a node that is done once more, and leave it."""
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
-    output = None
+    output, written = None, {}
     if isinstance(kind, Activity | Approval | Call):
-        output = _result(variables, kind.result_path or "result")
+        path = kind.result_path or "result"
+        output, first = _result(variables, path), path.partition(".")[0]
+        written = {first: variables.get(first, b"null")}
 
     def cause(moves: Moves) -> NodeExecuted:
         return NodeExecuted(node, "retry", moves)
 
     try:
+        check_writes(work, written, scope)
         writes = mapped(work, node, {}, {"output": output}, scope)
     except UNMAPPED as error:
         stay(work, node, token, error, scope)

@@ -29,13 +29,13 @@ from streams.domain.net.model import (
     PartialJoin,
     Scope,
     Throw,
-    Timer,
-    TimerTrigger,
     Waiting,
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
+from streams.domain.net.timing import timing_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -69,10 +69,8 @@ class Graph:
         "approvals",
         "boundaries",
         "compensated",
-        "dates",
         "default_variables",
         "definition",
-        "durations",
         "given",
         "incoming",
         "inputs",
@@ -85,9 +83,11 @@ class Graph:
         "outputs",
         "partial_joins",
         "results",
+        "schemas",
         "start",
         "starts",
         "straight",
+        "timing",
         "version",
         "waits",
     )
@@ -121,6 +121,11 @@ class Graph:
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
         self.straight = self._straight_ways()
+        self._compile()
+
+    def _compile(self) -> None:
+        """Compile the values of the nodes and of the whole."""
+        definition = self.definition
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -129,8 +134,8 @@ class Graph:
         """Correlation keys of what catches or throws messages."""
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
-        self.durations: dict[str, Value] = {}
-        self.dates: dict[str, Value] = {}
+        self.timing: dict[str, dict[str, Value]] = {}
+        """What says when timers are due, by its key."""
         for node in self.nodes.values():
             self._compile_node(node)
         self.approvals = dict(self._approvals())
@@ -138,6 +143,8 @@ class Graph:
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.schemas = schemas_of(definition)
+        """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
@@ -215,7 +222,6 @@ class Graph:
 
     def _compile_node(self, node: Node) -> None:
         kind, name = node.kind, node.id
-        timed = kind.trigger if isinstance(kind, Boundary) else kind
         if isinstance(kind, Activity):
             self.inputs[name] = self._value(kind.input, f"node {name}: input", node.scope)
         elif isinstance(kind, Call | Scope):
@@ -227,12 +233,12 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        elif isinstance(timed, Timer | TimerTrigger):
-            if timed.duration is not None:
-                where = f"node {name}: duration"
-                self.durations[name] = self._value(timed.duration, where, node.scope)
-            if timed.date is not None:
-                self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
+        timing = timing_of(kind)
+        if timing:
+            self.timing[name] = {
+                word: self._value(value, f"node {name}: {word}", node.scope)
+                for word, value in timing.items()
+            }
         trigger = getattr(kind, "trigger", None)
         if isinstance(trigger, MessageTrigger):
             self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
