@@ -14,6 +14,7 @@ from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
 from schemas import approval_events as a
 from schemas import events as e
+from schemas.data_events import VariablesObserved
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -282,6 +283,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    VariablesObserved: _unchanged,
     a.ApprovalRequested: _token_placed,
     a.ApprovalClaimed: _unchanged,
     a.ApprovalReleased: _unchanged,

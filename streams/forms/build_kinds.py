@@ -31,7 +31,15 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.forms.approval import build_approval
-from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
+from streams.forms.build_parts import (
+    expressions,
+    merges,
+    optional,
+    recovery,
+    retry,
+    schemas,
+    variables,
+)
 from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
@@ -52,8 +60,8 @@ from streams.forms.shape_nodes import (
     JoinShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
+from streams.forms.shape_starts import StartShape
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
@@ -61,9 +69,8 @@ ANY_ERROR: Final = "*"
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
 """Duration, date, cycle, cron and zone of a timer."""
-_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_Plain = ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
-    StartShape: Start,
     EventGatewayShape: EventGateway,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
@@ -99,6 +106,12 @@ kind_of.register(ApprovalShape, build_approval)
 
 
 @kind_of.register
+def _(shape: StartShape) -> NodeKind:
+    plain = shape.message is None and shape.signal is None
+    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
+
+
+@kind_of.register
 def _(shape: JoinShape) -> NodeKind:
     return PartialJoin(shape.count)
 
@@ -125,6 +138,7 @@ def _(shape: ScopeShape) -> NodeKind:
         expressions(shape.input),
         expressions(shape.output),
         schemas=schemas(shape.variables),
+        merges=merges(shape.variables),
     )
 
 
@@ -177,9 +191,9 @@ def moment(shape: MomentShape) -> Moment:
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
-def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:
     """Return a message or a signal."""
     if shape.message is not None:
-        return MessageTrigger(shape.message, Expression(shape.key))
+        return MessageTrigger(shape.message, Expression(getattr(shape, "key", "")))
     assert shape.signal is not None
     return SignalTrigger(shape.signal)

@@ -41,7 +41,6 @@ from streams.forms.write_parts import (
 )
 
 _NAMES: Final = {
-    Start: "start",
     EventGateway: "event_gateway",
     ExclusiveGateway: "exclusive",
     ParallelGateway: "parallel",
@@ -78,6 +77,13 @@ def _(kind: Activity) -> dict[str, Any]:
 
 
 written.register(Approval, write_approval)
+
+
+@written.register
+def _(kind: Start) -> dict[str, Any]:
+    waits = {} if kind.trigger is None else trigger(kind.trigger)
+    mapping = given(result_path=kind.result_path, output=sources(kind.output))
+    return {"type": "start", **waits, **mapping}
 
 
 @written.register

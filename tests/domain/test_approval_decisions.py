@@ -198,3 +198,51 @@ def test_a_moment_without_an_escalation_is_no_timer():
     spec = asked(SOURCE.replace("priority:", "due: P1D\n    priority:"))
     assert (spec.past[-1].due, spec.past[-1].escalate_at) == (spec.now + 86_400_000, 0)
     assert spec.next_due() == 0
+
+
+MERGED = """
+id: refund
+version: 1.0.0
+variables: {sum: {type: integer, default: 0, merge: counter}}
+nodes:
+  start: {type: start, next: [one, other]}
+  one: {type: approval, assignee: ann, output: {sum: "${sum + output.data.n}"}, next: end}
+  other: {type: approval, assignee: ann, output: {sum: "${sum + output.data.n}"}, next: end}
+  end: {type: end}
+"""
+
+
+def test_what_two_people_add_at_once_is_merged():
+    spec = asked(MERGED).by("ann")
+    for number in list(spec.state.approvals):
+        spec = spec.given(c.CompleteApproval(number, "approve", b'{"n":5}'))
+    assert (spec.state.status, spec.state.variables["sum"]) == ("Completed", b"10")
+
+
+WITHIN = """
+id: refund
+version: 1.0.0
+nodes:
+  start: {type: start, next: part}
+  part:
+    type: scope
+    input: {who: "${boss}"}
+    nodes:
+      in: {type: start, next: decide}
+      decide: {type: approval, assignee: "${who}", result_path: who, next: out}
+      out: {type: end}
+    next: end
+  late: {type: boundary, on: part, duration: P1D, next: end}
+  end: {type: end}
+"""
+
+
+def test_in_a_scope_it_sees_and_writes_local_variables_and_is_stopped_with_it():
+    spec = asked(WITHIN)
+    (number,) = spec.state.approvals
+    decided = spec.by("bob").given(c.CompleteApproval(number, "approve"))
+    assert (decided.state.status, decided.state.variables["boss"]) == ("Completed", b'"bob"')
+    assert "who" not in decided.state.variables
+    stopped = fire(spec)
+    assert e.ApprovalCancelled(number, "decide", "late interrupted it") in stopped.past
+    assert stopped.state.status == "Completed"

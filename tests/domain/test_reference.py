@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance
+from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance, TriggerInstance
 from schemas.events import ActivityScheduled
 from schemas.registry import public_type as type_of
 from schemas.results import FailActivity
@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "streams" / "domain" / "docs"
 EXAMPLES = sorted((ROOT / "examples" / "nodes").glob("*.yaml"))
 PAGES = {
-    "start": "start_and_end",
     "end": "start_and_end",
     "catch": "catch_and_throw",
     "throw": "catch_and_throw",
@@ -152,6 +151,16 @@ def came(spec, node, name, payload=b"null"):
     (number,) = [n for n, one in spec.state.subscriptions.items() if one.node == node]
     channel = spec.state.subscriptions[number].channel
     return spec.given(Correlate(number, channel, "m1", name, payload))
+
+
+def test_a_start_is_taken_by_hand_by_a_message_or_by_a_signal():
+    assert begun("start").past[-1].input == b'{"pieces":1}'
+    text = (ROOT / "examples" / "nodes" / "start.yaml").read_text()
+    ordered = TriggerInstance("take-order", "1.0.0", "ordered", "message", b'{"pieces":3}', "m1")
+    spec = instance(text).given(ordered)
+    assert (spec.past[-1].input, value(spec, "order")) == (b'{"pieces":3}', {"pieces": 3})
+    counted = TriggerInstance("take-order", "1.0.0", "stocktaking", "signal", b"null", "s1")
+    assert waiting(instance(text).given(counted)) == ["count"]
 
 
 def test_an_end_takes_its_own_token():

@@ -27,6 +27,7 @@ from streams.domain.instance.enter import (
 )
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
+from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
@@ -143,6 +144,7 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     walk.leave(work.graph.starts[node])
     walked = walk.run()
     work.emit(ScopeStarted(node, token, own, walked.moves))
+    observe(work, node, token, around)
     await_events(work, token, events)
     settle(work, walked, key)
 
@@ -163,7 +165,7 @@ def end_scope(work: Work, scope: int, left: list[int]) -> None:
     node, token = opened.node, opened.token
     around = scope_of(work.state.tokens[token])
     try:
-        outputs = mapped(work, node, {}, {}, scope, around)
+        outputs = mapped(work, node, {}, {}, scope, around, token)
     except UNMAPPED as error:
         work.emit(NodeExecuted(node, "scope_done", Moves(left)))
         no_result(work, node, f"the output of {node}", at(RESULT, scope), error)

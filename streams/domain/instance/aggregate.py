@@ -39,12 +39,14 @@ from streams.domain.instance.start import (
 )
 from streams.domain.instance.state import InstanceState
 from streams.domain.instance.timers import decide_fire, next_due
+from streams.domain.instance.trigger import decide_trigger
 from streams.domain.protocol import Decision, Outcome, Rejected, conflict
 
 BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
     c.RunInstance: decide_run,
     c.CreateInstance: decide_create,
     c.StartChild: decide_child,
+    c.TriggerInstance: decide_trigger,
 }
 """Commands that make an instance."""
 
@@ -102,7 +104,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on there are schedules that repeat, and approvals.
+    form = 3  # From 3 on: schedules that repeat, merging writes, approvals.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -9,6 +9,7 @@ from schemas.json_text import canonical
 from streams.domain.expressions.moments import moment_ms
 from streams.domain.instance.approval_people import documents_of, whose_of
 from streams.domain.instance.limits import LimitError
+from streams.domain.instance.merging import observe
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.approval import Approval
@@ -39,6 +40,7 @@ def request_approval(work: Work, node: str, kind: Approval, token: int, scope: i
             due + kind.escalations[0].after_ms if due and kind.escalations else 0,
         )
     )
+    observe(work, node, token, scope)
 
 
 def _text(work: Work, value: Any, what: str) -> str:

@@ -111,10 +111,11 @@ def _complete(
         )
 
     try:
-        writes = mapped(work, node, writes, {"output": decision}, scope)
+        writes = mapped(work, node, writes, {"output": decision}, scope, token=token)
     except UNMAPPED as error:
+        begun = work.state.observed.get(token)
         work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
-        stay(work, node, token, error, scope)
+        stay(work, node, token, error, scope, begun)
         return work.accepted()
     leave(work, node, [token], writes, cause, scope)
     return work.accepted()

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_approval import APPROVALS
+from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import without_waits
 from streams.domain.instance.moving import KEPT
@@ -113,6 +114,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         subscriptions=_NONE,
         compensations=_NONE,
         notifications=_NONE,
+        observed=_NONE,
         approvals=_NONE,
         reason=reason,
     )
@@ -344,6 +346,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **DATA,
     **APPROVALS,
 }
 

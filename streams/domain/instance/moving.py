@@ -28,7 +28,9 @@ def moved(state: InstanceState, moves: Moves, at: EventPlace, **changes: Any) ->
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
+        if moves.consumed and (
+            state.subscriptions or state.scopes or state.compensations or state.observed
+        ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path

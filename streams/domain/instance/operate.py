@@ -37,7 +37,7 @@ from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.approval import Approval
-from streams.domain.net.model import Activity, Call
+from streams.domain.net.model import Activity, Call, Start
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
@@ -197,7 +197,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output, written = None, {}
-    if isinstance(kind, Activity | Approval | Call):
+    if isinstance(kind, Activity | Approval | Call | Start):
         path = kind.result_path or "result"
         output, first = _result(variables, path), path.partition(".")[0]
         written = {first: variables.get(first, b"null")}
@@ -207,7 +207,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
 
     try:
         check_writes(work, written, scope)
-        writes = mapped(work, node, {}, {"output": output}, scope)
+        writes = mapped(work, node, {}, {"output": output}, scope, token=token)
     except UNMAPPED as error:
         stay(work, node, token, error, scope)
         return

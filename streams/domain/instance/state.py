@@ -135,6 +135,16 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What it is about where it is no incident."""
 
 
+class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a node's work saw of variables that merge. Its key is the token that waits there."""
+
+    node: str
+    variables: dict[str, bytes]
+    """As an event names them."""
+    added: dict[str, bytes] = {}
+    """Of sets: elements, as a JSON list, that others have added since."""
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -168,6 +178,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subscriptions: dict[int, OpenSubscription] = {}
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
+    observed: dict[int, Observed] = {}
     approvals: dict[int, OpenApproval] = {}
 
 

@@ -14,6 +14,7 @@ from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.approval import Approval
 from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.edges import edges_of
+from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -76,6 +77,7 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "merges",
         "messages",
         "nodes",
         "or_joins",
@@ -99,8 +101,9 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """Start node by scope node."""
-        self.start = self.starts[""]
+        """None start by scope node."""
+        self.start = self.starts.get("", "")
+        """The workflow's own; empty where only a message, a signal or a timer starts it."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
@@ -121,11 +124,6 @@ class Graph:
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
         self.straight = self._straight_ways()
-        self._compile()
-
-    def _compile(self) -> None:
-        """Compile the values of the nodes and of the whole."""
-        definition = self.definition
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -138,11 +136,17 @@ class Graph:
         """What says when timers are due, by its key."""
         for node in self.nodes.values():
             self._compile_node(node)
+        self._compile_whole(definition)
+
+    def _compile_whole(self, definition: Definition) -> None:
+        """Compile what belongs to the workflow as a whole."""
         self.approvals = dict(self._approvals())
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.merges = merges_of(definition)
+        """Policies by variable, by node that writes such variables."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {

@@ -77,10 +77,6 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     default: bool = False
 
 
-class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """The none start event."""
-
-
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """What an error end throws."""
 
@@ -188,6 +184,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Variables outside (dotted path) by expression over the local ones."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
+    merges: dict[str, str] = {}
+    """Merge policies of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -229,6 +227,20 @@ Channelled = MessageTrigger | SignalTrigger
 Trigger = TimerTrigger | ErrorTrigger | Channelled
 
 
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
+    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+
+    Only a workflow's own scope has starts with a trigger; each scope has at most one without.
+    """
+
+    trigger: Channelled | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
+
+
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
     """An intermediate event: waits for a message or a signal."""
 
@@ -266,7 +278,7 @@ Host = Activity | Approval | Call | Scope
 """Kinds that may have boundary events."""
 Waiting = Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Approval | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Approval | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -327,3 +339,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Of all variables together with which an instance begins."""
     result_schema: Any = None
     """Of what the workflow returns."""
+    merges: dict[str, str] = {}
+    """How parallel writes merge, by variable: `counter`, `add_wins_set`; else the last wins."""
