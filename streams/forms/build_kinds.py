@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -155,7 +156,7 @@ def _(shape: BoundaryShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: CatchShape) -> NodeKind:
-    return Catch(channelled(shape), shape.result_path, expressions(shape.output))
+    return Catch(caught(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
@@ -180,8 +181,8 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None:
-        return channelled(shape)
+    if shape.message is not None or shape.signal is not None or shape.condition is not None:
+        return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
 
 
@@ -189,6 +190,13 @@ def moment(shape: MomentShape) -> Moment:
     """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
     duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
+
+
+def caught(shape: BoundaryShape | CatchShape) -> Channelled | ConditionTrigger:
+    """Return a message, a signal or a condition."""
+    if shape.condition is not None:
+        return ConditionTrigger(shape.condition)
+    return channelled(shape)
 
 
 def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any, Final
 
 from streams.domain.net.approval import Approval
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -167,4 +168,6 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, ConditionTrigger):
+        return {"condition": f"${{{kind.condition}}}"}
     return {**moment(kind), **given(missed="each" if kind.each else None)}

@@ -81,8 +81,6 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
     if walked.final:
         _final(work, walked.final, scope)
         return
-    for node, token in walked.entries:
-        begin(work, node, token or work.state.next_token)
     for trouble in walked.troubles:
         incident(
             work,
@@ -94,6 +92,9 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
             trouble.values,
             trouble.place,
         )
+    for node, token in walked.entries:
+        if not token or token in work.state.tokens:  # What began before may have stopped it.
+            begin(work, node, token or work.state.next_token)
     if walked.held:
         work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
     if scope:
@@ -223,7 +224,7 @@ def catch(
     scope, host, node = scope_of(place), bare(place).partition("/")[0], opened.node
 
     kind = work.graph.nodes[node].kind
-    stays = bool(opened.channel) and takes_many(work, node)
+    stays = opened.kind != "timer" and takes_many(work, node)
     next_due = missed = 0
     if opened.schedule:
         next_due, missed = following(work, opened)

@@ -14,6 +14,7 @@ from streams.domain.instance.activity_progress import decide_heartbeat, decide_s
 from streams.domain.instance.approvals import APPROVAL_VERBS
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
 from streams.domain.instance.complete_activity import decide_complete
+from streams.domain.instance.conditions import conditions_settled
 from streams.domain.instance.correlate import decide_closed, decide_correlate
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
@@ -83,7 +84,7 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
     if begin is not None:
         if state is None and ctx.expected_sequence > 0:
             return conflict(ctx, 0)
-        return begin(command, state, ctx)
+        return conditions_settled(begin(command, state, ctx), command, ctx)
     verb = VERBS.get(kind)
     if verb is None:
         return Rejected("UnsupportedOperation", f"instances do not take {kind.__name__}")
@@ -97,14 +98,14 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
         )
     if 0 <= ctx.expected_sequence != state.sequence:
         return conflict(ctx, state.sequence)
-    return verb(command, state, ctx)
+    return conditions_settled(verb(command, state, ctx), command, ctx)
 
 
 class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules that repeat, merging writes, approvals.
+    form = 3  # From 3 on: schedules, conditions, merging writes, approvals.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_approval import APPROVALS
+from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import without_waits
@@ -281,7 +282,10 @@ def _event_triggered(
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
             rest[event.subscription] = replace(
-                waited, taken=event.message_id, due=event.next_due or waited.due
+                waited,
+                taken=event.message_id,
+                due=event.next_due or waited.due,
+                met=event.kind == "condition",
             )
         changes["subscriptions"] = rest
     return _moved(state, event.moves, at, **changes)
@@ -346,6 +350,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **CONDITIONS,
     **DATA,
     **APPROVALS,
 }

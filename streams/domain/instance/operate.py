@@ -185,10 +185,14 @@ def _retry(work: Work, found: Incident) -> None:
 
 
 def _subscribe_again(work: Work, node: str) -> bool:
-    """Ask a channel once more that could not open an event's subscription."""
-    waits = [n for n, one in work.state.subscriptions.items() if one.node == node and one.channel]
-    for number in waits:
-        subscribe(work, number)
+    """Ask a channel once more that could not open an event's subscription.
+
+    Tells whether the event is waited for already; a condition is evaluated again by itself.
+    """
+    waits = {n: one.channel for n, one in work.state.subscriptions.items() if one.node == node}
+    for number, channel in waits.items():
+        if channel:
+            subscribe(work, number)
     return bool(waits)
 
 

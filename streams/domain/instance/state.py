@@ -111,6 +111,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The message that it took last, where it takes many."""
     schedule: str = ""
     """Of a timer that comes again and again: when."""
+    met: bool = False
+    """Of a condition that acts each time it becomes true: that it has, and is still true."""
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):

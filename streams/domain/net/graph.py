@@ -13,6 +13,7 @@ from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.approval import Approval
 from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
+from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
@@ -70,6 +71,7 @@ class Graph:
         "approvals",
         "boundaries",
         "compensated",
+        "conditions",
         "default_variables",
         "definition",
         "given",
@@ -84,6 +86,7 @@ class Graph:
         "outgoing",
         "outputs",
         "partial_joins",
+        "passed",
         "results",
         "schemas",
         "start",
@@ -123,6 +126,10 @@ class Graph:
         }
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
+        self.passed = frozenset(
+            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
+        )
+        """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
@@ -136,6 +143,7 @@ class Graph:
         """What says when timers are due, by its key."""
         for node in self.nodes.values():
             self._compile_node(node)
+        self.conditions = self._conditions()
         self._compile_whole(definition)
 
     def _compile_whole(self, definition: Definition) -> None:
@@ -212,6 +220,14 @@ class Graph:
             return compile_cel(flow.condition, self._declared(self.nodes[flow.source].scope))
         except CompileError as error:
             raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
+
+    def _conditions(self) -> Conditions:
+        programs = {}
+        for name, node in self.nodes.items():
+            trigger = getattr(node.kind, "trigger", None)
+            if isinstance(trigger, ConditionTrigger):
+                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+        return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
         if scope not in self._types:

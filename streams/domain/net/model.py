@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from streams.domain.net.approval import Approval
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 
 
@@ -224,7 +225,7 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled
+Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
@@ -242,9 +243,9 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message or a signal."""
+    """An intermediate event: waits for a message, a signal or a condition."""
 
-    trigger: Channelled
+    trigger: Channelled | ConditionTrigger
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
