@@ -13,6 +13,7 @@ import msgspec
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
 from schemas import events as e
+from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -134,7 +135,14 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-WithMoves = e.NodeExecuted | e.EventTriggered | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+WithMoves = (
+    e.NodeExecuted
+    | e.EventTriggered
+    | WaitProgressed
+    | e.NodeSkipped
+    | e.NodeCompleted
+    | e.VariablesSet
+)
 
 
 def _error(row: Instance, text: str) -> None:
@@ -264,6 +272,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _subscribed,
     e.EventTriggered: _executed,
+    WaitProgressed: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
     e.NodeSkipped: _executed,

@@ -17,6 +17,7 @@ from schemas import (
     results,
     tasks,
     telemetry,
+    wait_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -83,6 +84,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
     events.EventTriggered: "event.triggered",
+    wait_events.WaitProgressed: "wait.progressed",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.NodeSkipped: "node.skipped",
@@ -139,7 +141,8 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _EVENT_MODULES: Final = tuple(
-    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+    module.__name__
+    for module in (events, wait_events, channel_events, definition_events, lock_events)
 )
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES

@@ -19,6 +19,7 @@ from schemas.commands import (
     CancelInstance,
     CloseSubscription,
     CompleteNode,
+    Correlate,
     CreateInstance,
     DeleteInstance,
     FailCall,
@@ -138,6 +139,19 @@ nodes:
 """
 
 
+COMBINED = """
+id: combined
+version: 1.0.0
+nodes:
+  start: {type: start, next: both}
+  both:
+    type: wait
+    all: [{any: [{message: paid}, {duration: PT1H}]}, {signal: evening}]
+    next: end
+  end: {type: end}
+"""
+
+
 def watched():
     return instance(WATCHED).given(RunInstance("watched"))
 
@@ -234,6 +248,9 @@ HISTORIES = {
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": watched,
     "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
+    "wait.progressed": lambda: instance(COMBINED).given(
+        RunInstance("combined"), Correlate(2, "message:paid", "m1", "paid", b'{"amount":5}')
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),

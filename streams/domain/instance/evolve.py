@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_wait import wait_appliers
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.places import SCOPE
 from streams.domain.instance.state import InstanceState
@@ -45,7 +46,9 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
+        if moves.consumed and (
+            state.subscriptions or state.scopes or state.compensations or state.waits
+        ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
@@ -143,6 +146,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         subscriptions=_NONE,
         compensations=_NONE,
         notifications=_NONE,
+        waits=_NONE,
         reason=reason,
     )
 
@@ -292,8 +296,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
-    if event.schedule:
-        opened = replace(opened, schedule=event.schedule)
+    if event.schedule or event.part:
+        opened = replace(opened, schedule=event.schedule, part=event.part)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -373,6 +377,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **wait_appliers(_moved),
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

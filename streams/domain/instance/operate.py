@@ -25,6 +25,7 @@ from schemas.events import (
 from schemas.json_text import parse
 from streams.domain.instance.advance import advance, begin, leave
 from streams.domain.instance.awaiting import subscribe
+from streams.domain.instance.combined import go_on
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.interrupt import clean_up
@@ -36,7 +37,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call
+from streams.domain.net.model import Activity, Call, Wait
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
@@ -178,6 +179,9 @@ def _retry(work: Work, found: Incident) -> None:
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
         _leave(work, found.node, found.token, scope)
+    elif place and isinstance(work.graph.nodes[found.node].kind, Wait):
+        _subscribe_again(work, found.node)
+        go_on(work, found.node, found.token)
     elif not _subscribe_again(work, found.node) and place:
         begin(work, found.node, found.token)
 

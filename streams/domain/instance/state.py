@@ -110,6 +110,18 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The message that it took last, where it takes many."""
     schedule: str = ""
     """Of a timer that comes again and again: when."""
+    part: int = 0
+    """Of a combined wait: the number of the event among those of its node."""
+
+
+class OpenWait(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A combined wait of which something has come. Its key is the token."""
+
+    came: dict[int, bytes] = {}
+    """Payload (a JSON value) by the number of the event, in the order in which they came."""
+
+
+NO_WAIT: Final = OpenWait()
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -165,6 +177,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subscriptions: dict[int, OpenSubscription] = {}
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
+    waits: dict[int, OpenWait] = {}
 
 
 encode_state = msgspec.msgpack.Encoder().encode

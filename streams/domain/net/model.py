@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -263,9 +264,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Wait
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Activity | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
