@@ -20,7 +20,9 @@ from streams.domain.instance.await_parts import await_parts
 from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
 from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
+from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
+from streams.domain.instance.runs import is_run_of, named
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
@@ -50,7 +52,9 @@ def enter(work: Work, node: str, token: int) -> None:
     kind = work.graph.nodes[node].kind
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
-        events = events_on(work, node, token, scope) if node in work.graph.boundaries else []
+        events = []
+        if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
+            events = events_on(work, node, token, scope)
         if isinstance(kind, Activity):
             _activity(work, node, kind, token, scope)
         elif isinstance(kind, Timer):
@@ -112,8 +116,8 @@ def incident(
     place: str = "",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
-    said = shortened(message, work.ctx.limits.text)
     place = place or _resting(work, node, token)
+    said = shortened(named(work.state, place) + message, work.ctx.limits.text)
     where = "" if place == node else place
     work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
 
@@ -138,6 +142,8 @@ def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> 
     given = work.graph.inputs[node].json(seen_from(work.state, scope))
     _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
+    if work.graph.merges:
+        observe(work, node, token, scope)
 
 
 def _check_input(work: Work, node: str, given: bytes) -> None:
@@ -261,5 +267,6 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"{ctx.limits.state} (state_bytes_max): pass large data by reference"
         )
     work.emit(CallStarted(node, token, child, kind.definition_id, kind.version, given))
+    observe(work, node, token, scope)
     parent = (ctx.aggregate_id, state.incarnation, call)
     work.send(child, "", StartChild(kind.definition_id, kind.version, given, *parent))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -22,6 +23,7 @@ from streams.domain.net.model import (
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_repeat import repeat_expressions
 from streams.domain.net.validate_wait import wait_problems, wait_values
 
 Where = tuple[str | int, ...]
@@ -52,6 +54,8 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
+        for path, expression in repeat_expressions(node):
+            yield (*where, *path), expression, node.scope
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
@@ -70,6 +74,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    elif isinstance(trigger, ConditionTrigger):
+        single["condition"] = Expression(f"${{{trigger.condition}}}")
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
