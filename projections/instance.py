@@ -15,7 +15,9 @@ from projections.events import Event
 from schemas import approval_events as a
 from schemas import condition_events
 from schemas import events as e
+from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
+from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -137,14 +139,9 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-WithMoves = (
-    e.NodeExecuted
-    | e.EventTriggered
-    | e.NodeSkipped
-    | e.NodeCompleted
-    | e.VariablesSet
-    | a.ApprovalCompleted
-)
+Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted | a.ApprovalRequested
+Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted | WaitProgressed
+WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet | a.ApprovalCompleted
 
 
 def _error(row: Instance, text: str) -> None:
@@ -213,9 +210,7 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(
-    row: Instance, body: e.TimerScheduled | e.CallStarted | a.ApprovalRequested, _: Event
-) -> None:
+def _token_placed(row: Instance, body: Placing, _: Event) -> None:
     _place(row, body.token, body.node)
 
 
@@ -226,6 +221,10 @@ def _executed(row: Instance, body: WithMoves, _: Event) -> None:
 def _scope_started(row: Instance, body: e.ScopeStarted, _: Event) -> None:
     row.tokens.setdefault(body.token, body.node)
     _move(row, body.moves)
+
+
+def _item_started(row: Instance, body: i.ItemStarted, event: Event) -> None:
+    row.tokens[body.token] = f"{body.node}@{event.envelope.sequence}"
 
 
 def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
@@ -276,6 +275,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _subscribed,
     e.EventTriggered: _executed,
+    WaitProgressed: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
     e.NodeSkipped: _executed,
@@ -285,6 +285,11 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    i.IterationStarted: _token_placed,
+    i.ItemsListed: _unchanged,
+    i.ItemStarted: _item_started,
+    i.ItemCompleted: _unchanged,
+    i.IterationCompleted: _executed,
     VariablesObserved: _unchanged,
     a.ApprovalRequested: _token_placed,
     a.ApprovalClaimed: _unchanged,

@@ -19,11 +19,13 @@ from schemas import (
     definition_events,
     definitions,
     events,
+    iteration_events,
     lock_events,
     replies,
     results,
     tasks,
     telemetry,
+    wait_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -101,6 +103,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
     events.EventTriggered: "event.triggered",
+    wait_events.WaitProgressed: "wait.progressed",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.NodeSkipped: "node.skipped",
@@ -110,6 +113,11 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    iteration_events.IterationStarted: "iteration.started",
+    iteration_events.ItemsListed: "items.listed",
+    iteration_events.ItemStarted: "item.started",
+    iteration_events.ItemCompleted: "item.completed",
+    iteration_events.IterationCompleted: "iteration.completed",
     data_events.VariablesObserved: "variables.observed",
     approval_events.ApprovalRequested: "approval.requested",
     approval_events.ApprovalClaimed: "approval.claimed",
@@ -177,19 +185,19 @@ VERSIONS: Final[dict[str, int]] = {
 _COMMAND_MODULES: Final = tuple(
     module.__name__ for module in (commands, activity_type_commands, approval_commands)
 )
-_EVENT_MODULES: Final = tuple(
-    module.__name__
-    for module in (
-        events,
-        activity_type_events,
-        approval_events,
-        channel_events,
-        condition_events,
-        data_events,
-        definition_events,
-        lock_events,
-    )
+_EVENTS: Final = (
+    events,
+    wait_events,
+    iteration_events,
+    activity_type_events,
+    approval_events,
+    channel_events,
+    condition_events,
+    data_events,
+    definition_events,
+    lock_events,
 )
+_EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

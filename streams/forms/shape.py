@@ -27,6 +27,7 @@ from streams.forms.shape_nodes import (
     ScopeShape,
 )
 from streams.forms.shape_starts import StartShape
+from streams.forms.shape_wait import WaitShape
 
 AnyNode = Annotated[
     StartShape
@@ -43,7 +44,8 @@ AnyNode = Annotated[
     | EventGatewayShape
     | BoundaryShape
     | CatchShape
-    | ThrowShape,
+    | ThrowShape
+    | WaitShape,
     Field(discriminator="type"),
 ]
 KINDS: dict[str, type[NodeShape]] = {
@@ -62,6 +64,7 @@ KINDS: dict[str, type[NodeShape]] = {
     "boundary": BoundaryShape,
     "catch": CatchShape,
     "throw": ThrowShape,
+    "wait": WaitShape,
 }
 
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from streams.domain.net.approval import OUTCOMES
-from streams.forms.shape_base import Duration, NodeShape, Shape
+from streams.forms.shape_base import Duration, Shape
+from streams.forms.shape_repeat import RepeatedShape
 
 
 class EscalationShape(Shape):
@@ -20,7 +21,7 @@ class EscalationShape(Shape):
     notify: Any = Field(default_factory=list)
 
 
-class ApprovalShape(NodeShape):
+class ApprovalShape(RepeatedShape):
     """`type: approval`; values may be expressions, so that they are checked when they are known."""
 
     type: Literal["approval"]

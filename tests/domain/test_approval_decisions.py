@@ -246,3 +246,34 @@ def test_in_a_scope_it_sees_and_writes_local_variables_and_is_stopped_with_it():
     stopped = fire(spec)
     assert e.ApprovalCancelled(number, "decide", "late interrupted it") in stopped.past
     assert stopped.state.status == "Completed"
+
+
+EACH = """
+id: refund
+version: 1.0.0
+variables: {people: list}
+nodes:
+  start: {type: start, next: decide}
+  decide:
+    type: approval
+    each: {items: "${people}", as: person}
+    title: For ${person}
+    assignee: "${person}"
+    next: end
+  late: {type: boundary, on: decide, duration: P1D, next: end}
+  end: {type: end}
+"""
+
+
+def test_of_several_people_each_is_asked():
+    spec = asked(EACH, people=["ann", "bob"])
+    whose = {one.assignee: number for number, one in spec.state.approvals.items()}
+    assert sorted(whose) == ["ann", "bob"]
+    decided = spec.by("ann").given(c.CompleteApproval(whose["ann"], "approve"))
+    assert decided.state.status == "Running"
+    late = fire(decided)
+    assert [one.approval for one in late.past if isinstance(one, e.ApprovalCancelled)] == [
+        whose["bob"]
+    ]
+    decided = decided.by("bob").given(c.CompleteApproval(whose["bob"], "reject"))
+    assert decided.state.status == "Completed"

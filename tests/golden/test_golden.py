@@ -6,6 +6,7 @@ come to mean something else.
 """
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from schemas.commands import (
     CancelInstance,
     CloseSubscription,
     CompleteNode,
+    Correlate,
     CreateInstance,
     DeleteInstance,
     FailCall,
@@ -135,6 +137,22 @@ def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
 
 
+REPEATED = (HERE / "repeated.yaml").read_text()
+REPEATED_UNTIL = {
+    "iteration.started": 2,
+    "items.listed": 3,
+    "item.started": 4,
+    "item.completed": 9,
+    "iteration.completed": 16,
+}
+
+
+def repeated(count):
+    spec = instance(REPEATED).given(RunInstance("repeated", "", b'{"orders":["a",7,null]}'))
+    worked = [CompleteActivity(key, 1, b'{"x":4}') for key in (7, 5, 11)]
+    return instance(REPEATED).given(*spec.given(*worked).past[:count])
+
+
 WATCHED = """
 id: watched
 version: 1.0.0
@@ -143,6 +161,19 @@ nodes:
   work: {type: activity, activity_type: job, next: end}
   again: {type: boundary, on: work, cycle: R9/PT5S, interrupting: false, next: done}
   done: {type: end}
+  end: {type: end}
+"""
+
+
+COMBINED = """
+id: combined
+version: 1.0.0
+nodes:
+  start: {type: start, next: both}
+  both:
+    type: wait
+    all: [{any: [{message: paid}, {duration: PT1H}]}, {signal: evening}]
+    next: end
   end: {type: end}
 """
 
@@ -269,6 +300,9 @@ HISTORIES = {
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": watched,
     "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
+    "wait.progressed": lambda: instance(COMBINED).given(
+        RunInstance("combined"), Correlate(2, "message:paid", "m1", "paid", b'{"amount":5}')
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
@@ -284,6 +318,7 @@ HISTORIES = {
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
     **APPROVALS,
+    **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

@@ -105,7 +105,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules, conditions, merging writes, approvals.
+    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, approvals.
     has_incidents = True
 
     decide = staticmethod(decide)

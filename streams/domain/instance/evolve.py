@@ -18,32 +18,23 @@ from streams.domain.instance import state as s
 from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
+from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_wait import WAITS
 from streams.domain.instance.hanging import without_waits
-from streams.domain.instance.moving import KEPT
+from streams.domain.instance.moving import KEPT, KEPT_TEXT
 from streams.domain.instance.moving import moved as _moved
 from streams.domain.instance.moving import placed as _placed
+from streams.domain.instance.moving import with_error as _errors
+from streams.domain.instance.moving import without as _without
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
-
-KEPT_TEXT = 500
-"""Characters kept of an error; the whole is in the event."""
 
 _NONE: Final[dict[int, Any]] = {}
 """Shared by all states that hold nothing there: what changes is always copied first."""
 
 Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
-
-
-def _without(open_ones: dict[int, Any], key: int) -> dict[int, Any]:
-    rest = open_ones.copy()
-    rest.pop(key, None)
-    return rest
-
-
-def _errors(state: InstanceState, text: str) -> list[str]:
-    return [*state.errors, text[:KEPT_TEXT]][-KEPT:]
 
 
 def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> InstanceState:
@@ -116,6 +107,8 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         compensations=_NONE,
         notifications=_NONE,
         observed=_NONE,
+        iterations=_NONE,
+        waits=_NONE,
         approvals=_NONE,
         reason=reason,
     )
@@ -266,8 +259,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
-    if event.schedule:
-        opened = replace(opened, schedule=event.schedule)
+    if event.schedule or event.part:
+        opened = replace(opened, schedule=event.schedule, part=event.part)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -352,6 +345,8 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **RECOVERY,
     **CONDITIONS,
     **DATA,
+    **ITERATION,
+    **WAITS,
     **APPROVALS,
 }
 

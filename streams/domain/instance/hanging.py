@@ -16,9 +16,11 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
     if state.compensations:
         kept_ones = {token: one for token, one in state.compensations.items() if token not in gone}
         changes["compensations"] = kept_ones
+    if state.waits:
+        changes["waits"] = {token: one for token, one in state.waits.items() if token not in gone}
     if state.observed:
         changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
-    for name in ("scopes", "subscriptions"):
+    for name in ("scopes", "subscriptions", "iterations"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}
         if len(kept) != len(hanging):

@@ -23,8 +23,9 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import advance, begin, leave
+from streams.domain.instance.advance import advance, begin, go_on_all, leave
 from streams.domain.instance.awaiting import subscribe
+from streams.domain.instance.combined import go_on
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.interrupt import cancel_approvals, clean_up
@@ -37,7 +38,7 @@ from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
 from streams.domain.net.approval import Approval
-from streams.domain.net.model import Activity, Call, Start
+from streams.domain.net.model import Activity, Call, Start, Wait
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
@@ -86,6 +87,7 @@ def _release(work: Work) -> None:
         if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
             _release_in(work, scope)
     begin_held(work)
+    go_on_all(work)
 
 
 def _release_in(work: Work, scope: int) -> None:
@@ -180,6 +182,9 @@ def _retry(work: Work, found: Incident) -> None:
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
         _leave(work, found.node, found.token, scope)
+    elif place and isinstance(work.graph.nodes[found.node].kind, Wait):
+        _subscribe_again(work, found.node)
+        go_on(work, found.node, found.token)
     elif not _subscribe_again(work, found.node) and place:
         begin(work, found.node, found.token)
 

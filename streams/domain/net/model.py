@@ -14,6 +14,8 @@ import msgspec
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.repeat import Repeat
+from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -277,9 +279,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Approval | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw
+Waiting = Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw | Wait
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Approval | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Approval | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -294,6 +296,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, Any] = {}
     scope: str = ""
     """The scope node that it is part of; empty for the workflow itself."""
+    repeat: Repeat | None = None
+    """Activities, calls and scopes: how it is run several times."""
 
 
 class Property(msgspec.Struct, frozen=True, gc=False):
