@@ -9,6 +9,7 @@ import msgspec
 from schemas import (
     channel_events,
     commands,
+    compensation_events,
     definition_events,
     definitions,
     events,
@@ -42,6 +43,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.StartChild: "StartChild",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    commands.CompensateInstance: "CompensateInstance",
+    commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
     commands.ReturnLock: "ReturnLock",
     commands.LockGranted: "LockGranted",
@@ -91,6 +94,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    compensation_events.CompensationRecorded: "compensation.recorded",
+    compensation_events.CompensationTriggered: "compensation.triggered",
+    compensation_events.HandlerStarted: "handler.started",
+    compensation_events.HandlerCompleted: "handler.completed",
+    compensation_events.WorkflowCompensated: "workflow.compensated",
+    compensation_events.CompensationDiscarded: "compensation.discarded",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
@@ -133,11 +142,14 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "CancelInstance": 2,
+    "CompleteCall": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
 _EVENT_MODULES: Final = tuple(
-    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+    module.__name__
+    for module in (events, channel_events, compensation_events, definition_events, lock_events)
 )
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES

@@ -11,6 +11,7 @@ from streams.domain.net.model import (
     Call,
     Catch,
     Channelled,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -55,6 +56,9 @@ from streams.forms.shape_nodes import (
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+ALL: Final = "*"
+"""What an author writes for all that can be undone."""
+
 _Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
     StartShape: Start,
@@ -85,6 +89,7 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        shape.compensate_with,
     )
 
 
@@ -108,7 +113,8 @@ def _(shape: EndShape) -> NodeKind:
 @kind_of.register
 def _(shape: ScopeShape) -> NodeKind:
     types, defaults = variables(shape.variables)
-    return Scope(types, defaults, expressions(shape.input), expressions(shape.output))
+    mappings = (expressions(shape.input), expressions(shape.output))
+    return Scope(types, defaults, *mappings, shape.compensate_with)
 
 
 @kind_of.register
@@ -129,6 +135,8 @@ def _(shape: CatchShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: ThrowShape) -> NodeKind:
+    if shape.compensate is not None:
+        return Compensate(shape.compensate.removeprefix(ALL))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -142,6 +150,7 @@ def _(shape: CallShape) -> NodeKind:
         expressions(shape.output),
         shape.placement == "spread",
         recovery(shape.on_failure),
+        shape.compensate_with,
     )
 
 

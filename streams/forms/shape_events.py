@@ -33,10 +33,18 @@ class ChannelShape(NodeShape):
 
     @model_validator(mode="after")
     def _one_name(self) -> ChannelShape:
+        if getattr(self, "compensate", None) is not None:
+            return self._only_compensates()
         if (self.message is None) == (self.signal is None):
             raise ValueError("one of message and signal is needed")
         if self.signal is not None and self.key != "":
             raise ValueError("a signal goes to all: it has no key")
+        return self
+
+    def _only_compensates(self) -> ChannelShape:
+        others = self.model_fields_set & {"message", "signal", "key", "payload", "ttl"}
+        if others:
+            raise ValueError(f"compensate stands alone: leave out {', '.join(sorted(others))}")
         return self
 
 
@@ -49,9 +57,10 @@ class CatchShape(ChannelShape):
 
 
 class ThrowShape(ChannelShape):
-    """`type: throw`."""
+    """`type: throw`: a message, a signal, or `compensate`: a node, or `*` for all."""
 
     type: Literal["throw"]
+    compensate: str | None = Field(default=None, min_length=1)
     payload: Any = None
     ttl: Duration = 3_600_000
 

@@ -82,6 +82,7 @@ class ActivityShape(NodeShape):
     heartbeat: Duration = 0
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
 
 
 class CallShape(NodeShape):
@@ -95,6 +96,7 @@ class CallShape(NodeShape):
     output: dict[str, Any] = Field(default_factory=dict)
     placement: Literal["together", "spread"] = "together"
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
 
 
 class ScopeShape(NodeShape):
@@ -104,3 +106,4 @@ class ScopeShape(NodeShape):
     variables: dict[str, VariableShape] = Field(default_factory=dict)
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
+    compensate_with: str = ""

@@ -10,6 +10,7 @@ from streams.domain.net.model import (
     Boundary,
     Call,
     Catch,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -26,7 +27,7 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_kinds import ANY_ERROR
+from streams.forms.build_kinds import ALL, ANY_ERROR
 from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
 
 _NAMES: Final = {
@@ -61,6 +62,7 @@ def _(kind: Activity) -> dict[str, Any]:
             heartbeat=seconds(kind.heartbeat_ms),
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
+            compensate_with=kind.compensate_with,
         ),
     }
 
@@ -82,6 +84,7 @@ def _(kind: Call) -> dict[str, Any]:
             output=sources(kind.output),
             placement="spread" if kind.spread else None,
             on_failure=recovery(kind.on_failure),
+            compensate_with=kind.compensate_with,
         ),
     }
 
@@ -115,10 +118,16 @@ def _(kind: Throw) -> dict[str, Any]:
 
 
 @written.register
+def _(kind: Compensate) -> dict[str, Any]:
+    return {"type": "throw", "compensate": kind.node or ALL}
+
+
+@written.register
 def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind.variables, kind.defaults)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
-    return {"type": "scope", **given(variables=own, **mappings)}
+    undo = kind.compensate_with
+    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
 
 
 @written.register

@@ -18,9 +18,11 @@ from schemas.commands import (
     BroadcastSignal,
     CancelInstance,
     CloseSubscription,
+    CompensateInstance,
     CompleteNode,
     CreateInstance,
     DeleteInstance,
+    DiscardCompensation,
     FailCall,
     FireTimer,
     OpenSubscription,
@@ -38,17 +40,9 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import (
-    ActivityCancelled,
-    CompensationStarted,
-)
+from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
-from schemas.results import (
-    CompleteActivity,
-    FailActivity,
-    RecordVerdict,
-    ReportActivityStarted,
-)
+from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import channel, definition, device, instance, lock
@@ -175,6 +169,14 @@ def recovered():
     return instance(RECOVERED).given(RunInstance("recovered"))
 
 
+UNDONE = """
+id: undone
+version: 1.0.0
+nodes: {start: {type: start, next: work}, end: {type: end}, work: {type: activity, activity_type:
+  job, compensate_with: undo, next: end}, undo: {type: activity, activity_type: job}}
+"""
+
+
 def told():
     """The other activity fails: failed 5, incident 6, notification 7."""
     return recovered().given(FailActivity(4, 1, "Boom", "it broke", retryable=False))
@@ -186,11 +188,25 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
+def undone(last, *more):
+    """A child that is done, and what its parent asks then; up to the last event of a class."""
+    begin = StartChild("undone", "", b"{}", "root", "life", 7), CompleteActivity(2, 1, b"4")
+    child = instance(UNDONE).given(*begin, *more or (CompensateInstance("root", "life", 9, "why"),))
+    busy = child.state.activities
+    return cut_off(child.given(*(CompleteActivity(key, 1) for key in busy)), BODIES[last])
+
+
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
 
 HISTORIES = {
+    "compensation.recorded": lambda: undone("compensation.recorded"),
+    "compensation.triggered": lambda: undone("compensation.triggered"),
+    "handler.started": lambda: undone("handler.started"),
+    "handler.completed": lambda: undone("handler.completed"),
+    "workflow.compensated": lambda: undone("workflow.compensated"),
+    "compensation.discarded": lambda: undone("compensation.discarded", DiscardCompensation()),
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),

@@ -15,8 +15,14 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_recovery import RECOVERY
-from streams.domain.instance.hanging import drop_hanging, without_waits, write
+from streams.domain.instance.hanging import (
+    drop_hanging,
+    reachable_completions,
+    without_waits,
+    write,
+)
 from streams.domain.instance.places import SCOPE
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
@@ -45,7 +51,9 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
+        if moves.consumed and (
+            state.subscriptions or state.scopes or state.compensations or state.rollbacks
+        ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
@@ -143,12 +151,18 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         subscriptions=_NONE,
         compensations=_NONE,
         notifications=_NONE,
+        completions=_NONE,
+        rollbacks=_NONE,
         reason=reason,
     )
 
 
 def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> InstanceState:
-    return _ended(state, at, s.COMPLETED, "")
+    ended = _ended(state, at, s.COMPLETED, "")
+    if not (state.completions and state.parent.id):
+        return ended
+    # The parent may have it undone.
+    return replace(ended, completions=reachable_completions(state.completions, ()))
 
 
 def _failed(state: InstanceState, event: e.WorkflowFailed, at: EventPlace) -> InstanceState:
@@ -369,6 +383,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **COMPENSATION,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")
