@@ -156,6 +156,11 @@ _NARROWER: Final[dict[str, tuple[str, str, str]]] = {
         "An expression failed or gave a value of the wrong type.",
         "Mend the values, or the definition, then retry the incident.",
     ),
+    "schema_violation": (
+        "ActivityExecution",
+        "A value does not fit the JSON Schema that the author gave for it.",
+        "Set the variable to a value that fits, then retry the incident.",
+    ),
     "no_true_branch": (
         "ActivityExecution",
         "No condition of a split was true and it has no default flow.",

@@ -271,6 +271,9 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """Timers: milliseconds since 1970."""
     channel: str = ""
     """Messages and signals: the id of the channel."""
+    schedule: str = ""
+    """Timers that come again and again: cycle or cron expression, with `[ZONE]` after it, and
+    `@` with the moment from which a cycle without a start is counted, in ms since 1970."""
 
 
 class EventTriggered(msgspec.Struct, frozen=True, gc=False):
@@ -291,6 +294,10 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
     message_id: str = ""
     stays: bool = False
     """True: it is waited for again."""
+    missed: int = 0
+    """Timers that come again and again: how many further due times had passed."""
+    next_due: int = 0
+    """Timers that are waited for again: when it is due next, in ms since 1970."""
 
 
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):

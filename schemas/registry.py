@@ -7,6 +7,9 @@ from typing import Final
 import msgspec
 
 from schemas import (
+    activity_type_commands,
+    activity_type_events,
+    activity_types,
     channel_events,
     commands,
     compensation_events,
@@ -34,6 +37,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.CompleteNode: "CompleteNode",
     commands.SetVariables: "SetVariables",
     commands.PublishDefinition: "PublishDefinition",
+    activity_type_commands.RegisterActivityType: "RegisterActivityType",
+    activity_type_commands.RemoveActivityType: "RemoveActivityType",
     commands.PublishMessage: "PublishMessage",
     commands.BroadcastSignal: "BroadcastSignal",
     commands.AcquireLock: "AcquireLock",
@@ -100,6 +105,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     compensation_events.HandlerCompleted: "handler.completed",
     compensation_events.WorkflowCompensated: "workflow.compensated",
     compensation_events.CompensationDiscarded: "compensation.discarded",
+    activity_type_events.ActivityTypeRegistered: "activity_type.registered",
+    activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
@@ -124,6 +131,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     telemetry.DeviceState: "DeviceState",
     telemetry.DeviceEvent: "DeviceEvent",
     definitions.DefinitionRecord: "DefinitionRecord",
+    activity_types.ActivityTypeRecord: "ActivityTypeRecord",
 }
 """Public type by body class."""
 
@@ -144,22 +152,35 @@ VERSIONS: Final[dict[str, int]] = {
     "ActivityFailed": 2,
     "CancelInstance": 2,
     "CompleteCall": 2,
+    "EventAwaited": 2,
+    "EventTriggered": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
+_COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
 _EVENT_MODULES: Final = tuple(
     module.__name__
-    for module in (events, channel_events, compensation_events, definition_events, lock_events)
+    for module in (
+        events,
+        activity_type_events,
+        channel_events,
+        compensation_events,
+        definition_events,
+        lock_events,
+    )
 )
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
 COMMAND_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == commands.__name__
+    name for body, name in MESSAGES.items() if body.__module__ in _COMMAND_MODULES
 )
 RESULT_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == results.__name__
+    name
+    for body, name in MESSAGES.items()
+    if body.__module__ == results.__name__ or name == "RegisterActivityType"
 )
+"""A worker may report what it can do, and a command may say it."""
 CLIENT_COMMAND_TYPES: Final = COMMAND_TYPES[: COMMAND_TYPES.index("StartChild")]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from schemas.activity_types import ActivityTypeRecord
 from schemas.commands import PublishDefinition
 from schemas.tasks import ActivityCancellation, ActivityTask
 from streams.domain.net.model import Definition
@@ -118,6 +119,12 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     max_states: int = 0
 
 
+class RecordActivityType(msgspec.Struct, frozen=True, gc=False):
+    """Effect: write what is known of a type to `workflow.activity-types`."""
+
+    record: ActivityTypeRecord
+
+
 class AnswerCommand(msgspec.Struct, frozen=True, gc=False):
     """Effect: the reply to a command that was accepted before with an empty result."""
 
@@ -137,7 +144,13 @@ class RedriveCommand(msgspec.Struct, frozen=True, gc=False):
 
 
 Effect = (
-    DispatchActivity | CancelTask | SendCommand | RecordDefinition | AnswerCommand | RedriveCommand
+    DispatchActivity
+    | CancelTask
+    | SendCommand
+    | RecordDefinition
+    | RecordActivityType
+    | AnswerCommand
+    | RedriveCommand
 )
 
 

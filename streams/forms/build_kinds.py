@@ -31,13 +31,14 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_parts import expressions, optional, recovery, retry, variables
+from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
     ChannelShape,
     EventGatewayShape,
+    MomentShape,
     ThrowShape,
     TimerShape,
 )
@@ -59,6 +60,9 @@ ANY_ERROR: Final = "*"
 ALL: Final = "*"
 """What an author writes for all that can be undone."""
 
+_Given = Expression | None
+Moment = tuple[_Given, _Given, _Given, _Given, _Given]
+"""Duration, date, cycle, cron and zone of a timer."""
 _Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
     StartShape: Start,
@@ -90,6 +94,7 @@ def _(shape: ActivityShape) -> NodeKind:
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
         shape.compensate_with,
+        output_schema=shape.output_schema,
     )
 
 
@@ -100,7 +105,8 @@ def _(shape: JoinShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: TimerShape) -> NodeKind:
-    return Timer(optional(shape.duration), optional(shape.date), expressions(shape.output))
+    duration, date, *rest = moment(shape)
+    return Timer(duration, date, expressions(shape.output), *rest)
 
 
 @kind_of.register
@@ -113,8 +119,14 @@ def _(shape: EndShape) -> NodeKind:
 @kind_of.register
 def _(shape: ScopeShape) -> NodeKind:
     types, defaults = variables(shape.variables)
-    mappings = (expressions(shape.input), expressions(shape.output))
-    return Scope(types, defaults, *mappings, shape.compensate_with)
+    return Scope(
+        types,
+        defaults,
+        expressions(shape.input),
+        expressions(shape.output),
+        shape.compensate_with,
+        schemas(shape.variables),
+    )
 
 
 @kind_of.register
@@ -160,7 +172,13 @@ def trigger(shape: BoundaryShape) -> Trigger:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
     if shape.message is not None or shape.signal is not None:
         return channelled(shape)
-    return TimerTrigger(optional(shape.duration), optional(shape.date))
+    return TimerTrigger(*moment(shape), each=shape.missed == "each")
+
+
+def moment(shape: MomentShape) -> Moment:
+    """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
+    duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
+    return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
 def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:

@@ -14,6 +14,11 @@ def variables(shapes: dict[str, VariableShape]) -> tuple[dict[str, str], dict[st
     return types, {name: s.default for name, s in shapes.items() if s.default is not None}
 
 
+def schemas(shapes: dict[str, VariableShape]) -> dict[str, Any]:
+    """Return the JSON Schemas of variables that have one."""
+    return {name: s.schema_ for name, s in shapes.items() if s.schema_ is not None}
+
+
 def optional(value: Any) -> Expression | None:
     """Return a value that may be left out."""
     return None if value is None else Expression(value)

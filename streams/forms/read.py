@@ -23,9 +23,9 @@ from streams.forms.source import Source
 from streams.forms.unfold import Unfolded
 
 _FIELDS = {
-    "nodes": {name for kind in KINDS.values() for name in kind.model_fields},
+    "nodes": {name for kind in KINDS.values() for name in kind.written_keys()},
     "flows": set(FlowShape.model_fields),
-    "variables": set(VariableShape.model_fields),
+    "variables": VariableShape.written_keys(),
     "retry": set(RetryShape.model_fields),
     "properties": set(PropertyShape.model_fields),
     "on_failure": {*RecoveryShape.model_fields, "fallback"},

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from streams.domain.net.model import Version
-from streams.forms.shape_base import RecoveryShape, RetryShape, Shape, VariableShape
+from streams.forms.shape_base import NodeShape, RecoveryShape, RetryShape, Shape, VariableShape
 from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
@@ -44,7 +44,7 @@ AnyNode = Annotated[
     | ThrowShape,
     Field(discriminator="type"),
 ]
-KINDS: dict[str, type[BaseModel]] = {
+KINDS: dict[str, type[NodeShape]] = {
     "start": StartShape,
     "end": EndShape,
     "exclusive": ExclusiveShape,
@@ -105,6 +105,8 @@ class DefinitionShape(Shape):
     nodes: dict[str, AnyNode] = Field(min_length=1)
     flows: list[FlowShape] = Field(default_factory=list)
     properties: list[PropertyShape] = Field(default_factory=list)
+    input_schema: Any = None
+    result_schema: Any = None
 
     @field_validator("on_failure")
     @classmethod

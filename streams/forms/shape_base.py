@@ -18,6 +18,11 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @classmethod
+    def written_keys(cls) -> set[str]:
+        """Return what an author may write."""
+        return {field.alias or name for name, field in cls.model_fields.items()}
+
 
 class RetryShape(Shape):
     """`retry:` of a node or of the whole definition."""
@@ -65,3 +70,5 @@ class VariableShape(Shape):
 
     type: Literal["number", "integer", "string", "boolean", "list", "map", "any"] = "any"
     default: Any = None
+    schema_: Any = Field(default=None, alias="schema")
+    """Of another name here: `schema` is pydantic's own."""

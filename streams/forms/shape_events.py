@@ -6,15 +6,28 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from streams.domain.net.timing import MOMENTS
 from streams.forms.shape_base import Duration, NodeShape
 
 
-class TimerShape(NodeShape):
-    """`type: timer`; values may be expressions, so that they are checked when they are known."""
+class MomentShape(NodeShape):
+    """When a timer is due; values may be expressions: they are checked when they are known."""
 
-    type: Literal["timer"]
     duration: Any = None
     date: Any = None
+    cycle: Any = None
+    cron: Any = None
+    zone: Any = None
+
+    def has_timer(self) -> bool:
+        """Tell whether one of them is given."""
+        return any(getattr(self, word) is not None for word in MOMENTS)
+
+
+class TimerShape(MomentShape):
+    """`type: timer`."""
+
+    type: Literal["timer"]
     output: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -65,14 +78,13 @@ class ThrowShape(ChannelShape):
     ttl: Duration = 3_600_000
 
 
-class BoundaryShape(NodeShape):
-    """`type: boundary`: `duration`, `date`, `error`, `message` or `signal` says when."""
+class BoundaryShape(MomentShape):
+    """`type: boundary`: one key says when, of a moment, an error, a message, a signal."""
 
     type: Literal["boundary"]
     host: str = Field(min_length=1)
     interrupting: bool = True
-    duration: Any = None
-    date: Any = None
+    missed: Literal["once", "each"] = "once"
     error: str | None = None
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
@@ -82,9 +94,15 @@ class BoundaryShape(NodeShape):
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        triggers = (self.duration, self.date, self.error, self.message, self.signal)
-        if sum(one is not None for one in triggers) != 1:
-            raise ValueError("a boundary event has one of duration, date, error, message, signal")
+        ways = (*MOMENTS, "error", "message", "signal")
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            raise ValueError(f"a boundary event has one of {', '.join(ways)}")
+        if self.zone is not None and not self.has_timer():
+            raise ValueError("a zone belongs to a timer: duration, date, cycle or cron")
+        if self.missed == "each" and (
+            self.interrupting or (self.cycle is None and self.cron is None)
+        ):
+            raise ValueError("`missed: each` belongs to a cycle or cron that does not interrupt")
         if self.error is not None and not self.interrupting:
             raise ValueError("an error always interrupts: leave out `interrupting`")
         if self.error is None and self.fallback:

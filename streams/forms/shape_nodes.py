@@ -83,6 +83,7 @@ class ActivityShape(NodeShape):
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
     compensate_with: str = ""
+    output_schema: Any = None
 
 
 class CallShape(NodeShape):

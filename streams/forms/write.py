@@ -16,7 +16,7 @@ from streams.domain.net.model import (
     Scope,
 )
 from streams.forms.write_kinds import written
-from streams.forms.write_parts import given, recovery, retry, sources, variables
+from streams.forms.write_parts import given, recovery, retry, sources, there, variables
 
 
 def write_definition(definition: Definition) -> str:
@@ -37,11 +37,12 @@ def plain_definition(definition: Definition) -> dict[str, Any]:
         **given(
             name=definition.name,
             metadata=definition.metadata,
-            variables=variables(definition.variables, definition.defaults),
+            variables=variables(definition),
             retry=retry(definition.retry) if definition.retry != Retry() else None,
             on_failure=recovery(definition.on_failure),
             result=sources(definition.result),
         ),
+        **there(input_schema=definition.input_schema, result_schema=definition.result_schema),
         "nodes": _nodes(definition, ""),
         "flows": [_flow(flow) for flow in definition.flows.values()],
         **given(properties=[_property(stated) for stated in definition.properties]),

@@ -27,8 +27,17 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.domain.net.timing import timing_of
 from streams.forms.build_kinds import ALL, ANY_ERROR
-from streams.forms.write_parts import given, recovery, retry, seconds, source, sources, variables
+from streams.forms.write_parts import (
+    given,
+    recovery,
+    retry,
+    seconds,
+    sources,
+    there,
+    variables,
+)
 
 _NAMES: Final = {
     Start: "start",
@@ -64,6 +73,7 @@ def _(kind: Activity) -> dict[str, Any]:
             on_failure=recovery(kind.on_failure),
             compensate_with=kind.compensate_with,
         ),
+        **there(output_schema=kind.output_schema),
     }
 
 
@@ -124,7 +134,7 @@ def _(kind: Compensate) -> dict[str, Any]:
 
 @written.register
 def _(kind: Scope) -> dict[str, Any]:
-    own = variables(kind.variables, kind.defaults)
+    own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
     return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
@@ -144,7 +154,7 @@ def _(kind: Boundary) -> dict[str, Any]:
 
 def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     """Return when a timer is due."""
-    return given(duration=source(kind.duration), date=source(kind.date))
+    return {word: value.source for word, value in timing_of(kind).items()}
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:
@@ -155,4 +165,4 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
-    return moment(kind)
+    return {**moment(kind), **given(missed="each" if kind.each else None)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.domain.net.model import Expression, Recovery, Retry
+from streams.domain.net.model import Definition, Expression, Recovery, Retry, Scope
 
 
 def given(**fields: Any) -> dict[str, Any]:
@@ -42,11 +42,20 @@ def recovery(recovery: Recovery | None) -> dict[str, Any] | None:
     }
 
 
-def variables(types: dict[str, str], defaults: dict[str, Any]) -> dict[str, Any]:
+def variables(holder: Definition | Scope) -> dict[str, Any]:
     """Return `variables:`."""
     return {
-        name: {"type": kind, **given(default=defaults.get(name))} for name, kind in types.items()
+        name: {
+            "type": kind,
+            **there(default=holder.defaults.get(name), schema=holder.schemas.get(name)),
+        }
+        for name, kind in holder.variables.items()
     }
+
+
+def there(**fields: Any) -> dict[str, Any]:
+    """Keep the fields that are there; an empty one says something too."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def sources(mapping: dict[str, Expression]) -> dict[str, Any]:

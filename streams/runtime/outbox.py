@@ -20,6 +20,7 @@ from schemas.telemetry import DeviceState
 from streams.domain.protocol import (
     AnswerCommand,
     DispatchActivity,
+    RecordActivityType,
     RecordDefinition,
     SendCommand,
 )
@@ -159,30 +160,36 @@ class Outbox:
         key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
         self._collected.append(Out(self._names.internal, -1, key, encode(envelope, body)))
 
-    def definition(
-        self, slot: Slot, effect: RecordDefinition, now: int, position: int, cause: Context
+    def known(
+        self,
+        slot: Slot,
+        effect: RecordDefinition | RecordActivityType,
+        now: int,
+        position: int,
+        cause: Context,
     ) -> None:
-        """Write a version of a definition for every process to read."""
-        body = DefinitionRecord(
-            effect.definition_id,
-            effect.version,
-            effect.status,
-            effect.source,
-            effect.message,
-            effect.verdict,
-            effect.violations,
-            effect.allow_unsound,
-            effect.max_states,
-            effect.code,
-        )
-        name = f"{effect.definition_id}@{effect.version}"
+        """Write what every process is to know: a version of a definition, a type of activity."""
+        body: msgspec.Struct
+        if isinstance(effect, RecordActivityType):
+            body, name, topic = effect.record, slot.id, self._names.activity_types
+        else:
+            body, topic = _definition_record(effect), self._names.definitions
+            name = f"{effect.definition_id}@{effect.version}"
         envelope = Envelope(
-            name, "DefinitionRecord", now, "definition", slot.id, "", -1, position, "", "", cause
+            name,
+            MESSAGES[type(body)],
+            now,
+            slot.aggregate.type,
+            slot.id,
+            "",
+            -1,
+            position,
+            "",
+            "",
+            cause,
         )
         key = routing_key(slot.tenant, name).encode()
-        self._collected.append(
-            Out(self._names.definitions, self._partition, key, encode(envelope, body))
-        )
+        self._collected.append(Out(topic, self._partition, key, encode(envelope, body)))
 
     def device_state(self, slot: Slot, body: DeviceState, now: int, cause: Context) -> None:
         """Write what a device last said."""
@@ -245,6 +252,21 @@ class Outbox:
         """Keep the bytes that could not be handled, with why and from where."""
         headers = [("reason", reason.encode()[:4096]), *origin]
         self._collected.append(Out(self._names.dead_letters, -1, key or b"", value, headers))
+
+
+def _definition_record(effect: RecordDefinition) -> DefinitionRecord:
+    return DefinitionRecord(
+        effect.definition_id,
+        effect.version,
+        effect.status,
+        effect.source,
+        effect.message,
+        effect.verdict,
+        effect.violations,
+        effect.allow_unsound,
+        effect.max_states,
+        effect.code,
+    )
 
 
 def internal_envelope(

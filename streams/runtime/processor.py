@@ -29,6 +29,7 @@ from streams.domain.protocol import (
     Decision,
     DispatchActivity,
     EventPlace,
+    RecordActivityType,
     RecordDefinition,
     RedriveCommand,
     Rejected,
@@ -267,8 +268,8 @@ class Processor:
                 self._send(slot, effect, envelope)
             elif isinstance(effect, CancelTask):
                 self.out.cancellation(slot, incarnation, effect.cancellation, self.now, context)
-            elif isinstance(effect, RecordDefinition):
-                self.out.definition(slot, effect, self.now, self.number, context)
+            elif isinstance(effect, RecordDefinition | RecordActivityType):
+                self.out.known(slot, effect, self.now, self.number, context)
             elif isinstance(effect, AnswerCommand):
                 place = (f"{self._partition}:{self.number}", sequence, incarnation, self._lag)
                 self.out.answer(slot, effect, place, self.now)

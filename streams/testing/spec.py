@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.registry import EVENT_TYPES, public_type
+from streams.domain.activity_type.aggregate import ACTIVITY_TYPE
 from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
@@ -274,6 +275,11 @@ def instance(
 def definition(aggregate_id: str, *, missing_queues: frozenset[str] = frozenset()) -> Spec:
     """Begin a sentence about a definition."""
     return Spec(DEFINITION, KnownDefinitions((), missing_queues), aggregate_id)
+
+
+def activity_type(name: str) -> Spec:
+    """Begin a sentence about an activity type."""
+    return Spec(ACTIVITY_TYPE, KnownDefinitions((), frozenset()), name)
 
 
 def channel(aggregate_id: str) -> Spec:

@@ -186,7 +186,7 @@ SCHEMAS = st.recursive(
 
 
 @given(SCHEMAS, VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_value_is_found_valid_where_the_library_finds_it_valid(schema: Any, value: Any) -> None:
     plain = Draft202012Validator(schema).is_valid(value)
     assert (JsonSchema(schema).faults(value) == []) == plain

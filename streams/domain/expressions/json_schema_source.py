@@ -113,12 +113,14 @@ class _Walk:
                 raise SchemaError((*path, name), f"{name} is not supported: {instead}")
         if "$id" in schema and path:
             raise SchemaError((*path, "$id"), "only the whole schema has an $id")
-        patterns = [schema["pattern"]] if "pattern" in schema else []
-        for pattern in (*patterns, *schema.get("patternProperties", ())):
+        patterns = dict.fromkeys(schema.get("patternProperties", ()), "patternProperties")
+        if "pattern" in schema:
+            patterns[schema["pattern"]] = "pattern"
+        for pattern, name in patterns.items():
             try:
                 matcher_of(pattern)
             except PatternError as error:
-                raise SchemaError(path, str(error)) from None
+                raise SchemaError((*path, name), str(error)) from None
         self._unevaluated |= "unevaluatedProperties" in schema
         if "patternProperties" in schema:
             self._patterns = path

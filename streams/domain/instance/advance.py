@@ -10,7 +10,13 @@ import msgspec
 from schemas.commands import Continue
 from schemas.events import EventTriggered, Moves, NodeExecuted, ScopeStarted
 from schemas.json_text import canonical, parse
-from streams.domain.instance.awaiting import await_events, events_on, takes_many, throw_to_channel
+from streams.domain.instance.awaiting import (
+    await_events,
+    events_on,
+    following,
+    takes_many,
+    throw_to_channel,
+)
 from streams.domain.instance.compensate import (
     end_step,
     in_scope,
@@ -295,10 +301,16 @@ def catch(
 
     kind = work.graph.nodes[node].kind
     stays = bool(opened.channel) and takes_many(work, node)
+    next_due = missed = 0
+    if opened.schedule:
+        next_due, missed = following(work, opened)
+        stays, payload = bool(next_due), canonical({"due": opened.due, "missed": missed})
 
     def cause(moves: Moves) -> EventTriggered:
         due = opened.due
-        return EventTriggered(node, opened.kind, key, host, moves, due, payload, message_id, stays)
+        return EventTriggered(
+            node, opened.kind, key, host, moves, due, payload, message_id, stays, missed, next_due
+        )
 
     extra = {"output": parse(payload)}
     if not isinstance(kind, Boundary):

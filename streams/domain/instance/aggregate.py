@@ -102,7 +102,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 2 on there are scopes and subscriptions, from 3 on completions.
+    form = 3  # From 3 on events come again by a schedule, and completions are kept.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -10,6 +10,7 @@ from schemas.json_text import canonical, parse
 from streams.domain.instance.advance import leave, moved, throw, undo_next
 from streams.domain.instance.compensate import end_step, record, record_child, trigger_of
 from streams.domain.instance.enter import incident
+from streams.domain.instance.fitting import fitting
 from streams.domain.instance.handlers import handler_of
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
@@ -68,7 +69,7 @@ def _complete(work: Work, command: CompleteCall, call: OpenCall, output: Any) ->
         elif command.compensable and node not in work.graph.undoing:
             record_child(work, node, scope, call.child_id)
     except UNMAPPED as error:
-        work.emit(cause(moved(work, token, scope, writes)))
+        work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope)
         return
     leave(work, node, [token], everything, cause, scope)

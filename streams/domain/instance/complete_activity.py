@@ -11,6 +11,7 @@ from streams.domain.instance.advance import leave, moved
 from streams.domain.instance.compensate import record
 from streams.domain.instance.enter import incident
 from streams.domain.instance.fail_activity import fail
+from streams.domain.instance.fitting import fitting, unfit_output
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.notify import sent
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
@@ -43,6 +44,12 @@ def decide_complete(command: CompleteActivity, state: InstanceState, ctx: Decisi
             retryable=False,
             worker=command.worker,
         )
+        return work.accepted()
+    unfit = unfit_output(work, activity.node, output)
+    if unfit:
+        message = f"the worker's output does not fit its schema: {unfit}"
+        who, code = command.worker, "schema_violation"
+        fail(work, command.activity, activity, code, message, retryable=False, worker=who)
         return work.accepted()
     _complete(work, command, activity, output)
     return work.accepted()
@@ -98,7 +105,7 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
         if node in graph.handlers:
             record(work, node, scope, everything)
     except UNMAPPED as error:
-        work.emit(cause(moved(work, token, scope, writes)))
+        work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope)
         return
     leave(work, node, [token], everything, cause, scope)

@@ -11,7 +11,8 @@ from schemas.events import Moves, NodeExecuted, WorkflowCancelled, WorkflowCompl
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.compensate import answered_call
-from streams.domain.instance.enter import LimitError, incident, object_bytes
+from streams.domain.instance.enter import LimitError, code_of, incident, object_bytes
+from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.places import SPENT
 from streams.domain.instance.state import RUNNING, Rollback
@@ -35,8 +36,8 @@ def complete_if_done(work: Work) -> None:
 def complete(work: Work, end: str = "", left: Sequence[int] = ()) -> None:
     """Complete an instance; tell its parent. `left` are tokens that `end` takes with it."""
     try:
-        result = result_of(work)
-    except (ExpressionError, JsonError, LimitError) as error:
+        result = check_result(work, result_of(work))
+    except (ExpressionError, JsonError, LimitError, UnfitError) as error:
         if left:
             work.emit(NodeExecuted(end, "scope_done", Moves([*left])))
         no_result(work, work.graph.start, "the workflow's result", RESULT, error)
@@ -51,9 +52,8 @@ def complete(work: Work, end: str = "", left: Sequence[int] = ()) -> None:
 def no_result(work: Work, node: str, what: str, place: str, error: Exception) -> None:
     """Keep a token where a result cannot be computed."""
     source = error.source if isinstance(error, ExpressionError) else ""
-    code = "limit_exceeded" if isinstance(error, LimitError) else "expression_failed"
     message = f"{what} cannot be computed: {error}"
-    incident(work, node, work.state.next_token, code, message, source, b"null", place)
+    incident(work, node, work.state.next_token, code_of(error), message, source, b"null", place)
 
 
 def result_of(work: Work) -> bytes:

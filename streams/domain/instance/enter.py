@@ -16,7 +16,8 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.awaiting import await_events, awaited, due_of, events_on
+from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
+from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.state import OpenActivity
@@ -71,8 +72,15 @@ def not_begun(work: Work, node: str, token: int, error: Exception) -> None:
         seen = canonical(error.values)
         incident(work, node, token, "expression_failed", str(error), error.source, seen)
     else:
-        code = "limit_exceeded" if isinstance(error, LimitError) else "InvalidInput"
+        code = "InvalidInput" if type(error) is ValueError else code_of(error)
         incident(work, node, token, code, str(error))
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of an incident, by what was raised."""
+    if isinstance(error, UnfitError):
+        return "schema_violation"
+    return "limit_exceeded" if isinstance(error, LimitError) else "expression_failed"
 
 
 def scope_locals(work: Work, node: str, around: int) -> dict[str, bytes]:
@@ -81,7 +89,9 @@ def scope_locals(work: Work, node: str, around: int) -> dict[str, bytes]:
     assert isinstance(kind, Scope)
     seen = seen_from(work.state, around)
     own = {name: canonical(kind.defaults.get(name)) for name in kind.variables}
-    own |= {name: value.json(seen) for name, value in work.graph.given[node]}
+    given = {name: value.json(seen) for name, value in work.graph.given[node]}
+    check_locals(work, node, given)
+    own |= given
     refusal = too_large(own, work.ctx)
     if refusal is not None:
         raise LimitError(refusal.message)
@@ -217,7 +227,7 @@ def again(work: Work, key: int, activity: OpenActivity) -> None:
 
 
 def _timer(work: Work, node: str, token: int, scope: int) -> None:
-    work.emit(TimerScheduled(node, token, due_of(work, node, scope)))
+    work.emit(TimerScheduled(node, token, timed(work, node, scope)[0]))
 
 
 def _await_only(work: Work, node: str, kind: EventGateway | Catch, token: int, scope: int) -> None:

@@ -306,6 +306,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
+    if event.schedule:
+        opened = replace(opened, schedule=event.schedule)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -319,7 +321,9 @@ def _event_triggered(
     if waited is not None:
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
-            rest[event.subscription] = replace(waited, taken=event.message_id)
+            rest[event.subscription] = replace(
+                waited, taken=event.message_id, due=event.next_due or waited.due
+            )
         changes["subscriptions"] = rest
     return _moved(state, event.moves, at, **changes)
 

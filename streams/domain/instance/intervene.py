@@ -12,6 +12,7 @@ from streams.domain.instance.advance import Cause, advance, leave, undo_next
 from streams.domain.instance.compensate import end_step, record
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.enter import LimitError
+from streams.domain.instance.fitting import UnfitError, unfit_output, unfit_to_set
 from streams.domain.instance.interrupt import stop_token
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.limits import too_large
@@ -194,6 +195,9 @@ def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
         return Rejected(
             "InvalidInput", f"{node} is no activity and no call and has no result: skip it instead"
         )
+    said = unfit_output(work, node, output)
+    if said:
+        return Rejected("InvalidInput", f"the result does not fit the schema of {node}: {said}")
     variables = seen_from(work.state, scope)
     writes = result_writes(variables, kind.result_path, output, canonical(output))
     refusal = too_large({**variables, **writes}, work.ctx)
@@ -203,6 +207,7 @@ def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
         return mapped(work, node, writes, {"output": output}, scope)
     except UNMAPPED as error:
         code = "limit_exceeded" if isinstance(error, LimitError) else "DataTransformation"
+        code = "InvalidInput" if isinstance(error, UnfitError) else code
         return Rejected(
             code,
             f"the output of {node} cannot be computed from this result: {error}: give another "
@@ -244,12 +249,14 @@ def decide_set_variables(command: SetVariables, state: InstanceState, ctx: Decis
         return given
     scope = command.scope
     unfit = _unfit(state, scope, given) or too_large({**seen_from(state, scope), **given}, ctx)
+    work = Work(state, ctx)
+    if unfit is None and work.graph.schemas is not None:
+        unfit = unfit_to_set(work.graph.schemas, state, scope, given)
     if unfit is not None:
         return unfit
     there = state.scopes[scope].variables if scope else state.variables
     if all(there.get(name) == value for name, value in given.items()):
         return Accepted([], [], state)
-    work = Work(state, ctx)
     writes = {local_name(scope, name): value for name, value in given.items()}
     work.emit(VariablesSet(command.reason, Moves(writes=writes)))
     return work.accepted()

@@ -24,6 +24,7 @@ from streams.domain.instance.advance import advance, begin, leave, undo_held, un
 from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.compensate import answered_call, being_undone, record
 from streams.domain.instance.ending import RESULT, tell_parent
+from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
 from streams.domain.instance.places import OUT, ROOT, UNDO, bare, inside, scope_of
@@ -175,14 +176,17 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     """Compute the outputs of a node that is done once more, and leave it."""
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
-    output = None
+    output, written = None, {}
     if isinstance(kind, Activity | Call):
-        output = _result(variables, kind.result_path or "result")
+        path = kind.result_path or "result"
+        output, first = _result(variables, path), path.partition(".")[0]
+        written = {first: variables.get(first, b"null")}
 
     def cause(moves: Moves) -> NodeExecuted:
         return NodeExecuted(node, "retry", moves)
 
     try:
+        check_writes(work, written, scope)
         writes = mapped(work, node, {}, {"output": output}, scope)
         if node in graph.handlers:
             record(work, node, scope, writes)

@@ -9,13 +9,14 @@ import msgspec
 
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.enter import LimitError, incident
+from streams.domain.instance.enter import LimitError, code_of, incident
+from streams.domain.instance.fitting import UnfitError, check_writes
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.places import OUT, ROOT, at
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 
-UNMAPPED: Final = (ExpressionError, JsonError, LimitError)
+UNMAPPED: Final = (ExpressionError, JsonError, LimitError, UnfitError)
 """What `mapped` raises."""
 
 
@@ -24,7 +25,7 @@ def stay(work: Work, node: str, token: int, error: Exception, scope: int = ROOT)
     source, values = "", b"null"
     if isinstance(error, ExpressionError):
         source, values = error.source, canonical(error.values)
-    code = "limit_exceeded" if isinstance(error, LimitError) else "expression_failed"
+    code = code_of(error)
     message = f"output of {node}: {error}"
     incident(work, node, token, code, message, source, values, at(node + OUT, scope))
 
@@ -54,7 +55,7 @@ def mapped(
     """
     mappings = work.graph.outputs.get(node)
     if not mappings:
-        return writes
+        return writes if work.graph.schemas is None else check_writes(work, writes, scope)
     seen = seen_from(work.state, scope)
     variables = {**seen, **writes}
     target = variables if into is None else seen_from(work.state, into)
@@ -65,7 +66,7 @@ def mapped(
     refusal = too_large({**variables, **result}, work.ctx)
     if refusal is not None:
         raise LimitError(refusal.message)
-    return result
+    return check_writes(work, result, scope if into is None else into)
 
 
 def written(variables: dict[str, bytes], path: tuple[str, ...], value: object) -> bytes:

@@ -8,6 +8,7 @@ from schemas.commands import CreateInstance, RunInstance, StartChild, StartInsta
 from schemas.events import NO_PARENT, Moves, Parent, WorkflowCreated, WorkflowStarted
 from schemas.json_text import JsonError, canonical, parse_object
 from streams.domain.instance.advance import leave
+from streams.domain.instance.fitting import unfit_start
 from streams.domain.instance.lifecycle import illegal
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.state import InstanceState
@@ -100,6 +101,10 @@ def _prepare(
         return variables
     if graph.default_variables:
         variables = {**graph.default_variables, **variables}
+    if graph.schemas is not None:
+        unfit = unfit_start(graph.schemas, variables)
+        if unfit is not None:
+            return unfit
     metadata = NO_METADATA
     if not isinstance(command, StartChild) and command.metadata != NO_METADATA:
         given = _metadata(command.metadata, ctx)

@@ -109,6 +109,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     channel: str = ""
     taken: str = ""
     """The message that it took last, where it takes many."""
+    schedule: str = ""
+    """Of a timer that comes again and again: when."""
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -27,13 +27,13 @@ from streams.domain.net.model import (
     PartialJoin,
     Scope,
     Throw,
-    Timer,
-    TimerTrigger,
     Waiting,
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
+from streams.domain.net.timing import timing_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -66,10 +66,8 @@ class Graph:
         "_types",
         "boundaries",
         "compensated",
-        "dates",
         "default_variables",
         "definition",
-        "durations",
         "given",
         "handlers",
         "incoming",
@@ -83,9 +81,11 @@ class Graph:
         "outputs",
         "partial_joins",
         "results",
+        "schemas",
         "start",
         "starts",
         "straight",
+        "timing",
         "undoing",
         "undone_with",
         "version",
@@ -129,15 +129,15 @@ class Graph:
         """Correlation keys of what catches or throws messages."""
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
-        self.durations: dict[str, Value] = {}
-        self.dates: dict[str, Value] = {}
-        for node in self.nodes.values():
-            self._compile_node(node)
-        self._compile_handlers()
+        self.timing: dict[str, dict[str, Value]] = {}
+        """What says when timers are due, by its key."""
+        self._compile_nodes()
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.schemas = schemas_of(definition)
+        """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
@@ -152,7 +152,9 @@ class Graph:
         """Return the flows out of some nodes."""
         return [route.flow.id for node in nodes for route in self.outgoing[node]]
 
-    def _compile_handlers(self) -> None:
+    def _compile_nodes(self) -> None:
+        for node in self.nodes.values():
+            self._compile_node(node)
         self.undone_with = {
             node.id: node.kind.compensate_with
             for node in self.nodes.values()
@@ -234,7 +236,6 @@ class Graph:
 
     def _compile_node(self, node: Node) -> None:
         kind, name = node.kind, node.id
-        timed = kind.trigger if isinstance(kind, Boundary) else kind
         if isinstance(kind, Activity):
             self.inputs[name] = self._value(kind.input, f"node {name}: input", node.scope)
         elif isinstance(kind, Call | Scope):
@@ -246,12 +247,12 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        elif isinstance(timed, Timer | TimerTrigger):
-            if timed.duration is not None:
-                where = f"node {name}: duration"
-                self.durations[name] = self._value(timed.duration, where, node.scope)
-            if timed.date is not None:
-                self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
+        timing = timing_of(kind)
+        if timing:
+            self.timing[name] = {
+                word: self._value(value, f"node {name}: {word}", node.scope)
+                for word, value in timing.items()
+            }
         trigger = getattr(kind, "trigger", None)
         if isinstance(trigger, MessageTrigger):
             self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)

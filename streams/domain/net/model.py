@@ -116,6 +116,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """None: the definition's default, else the engine's."""
     compensate_with: str = ""
     """The node that undoes it when it is done; empty for none."""
+    output_schema: Any = None
+    """JSON Schema of what the worker returns; None for anything."""
 
 
 class ExclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="exclusive"):
@@ -145,15 +147,19 @@ class PartialJoin(msgspec.Struct, frozen=True, gc=False, tag="join"):
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False, tag="timer"):
-    """An intermediate timer event: a duration or a date, each possibly an expression.
+    """An intermediate timer event: one of four values says when, each possibly an expression.
 
-    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601 with offset.
-    Exactly one of the two is given.
+    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601; a cycle is an ISO 8601
+    repeating interval, of which it waits for the first time, as of a cron expression.
     """
 
     duration: Expression | None = None
     date: Expression | None = None
     output: dict[str, Expression] = {}
+    cycle: Expression | None = None
+    cron: Expression | None = None
+    zone: Expression | None = None
+    """IANA name of the zone on whose clocks all of this is meant; UTC where none is given."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
@@ -185,6 +191,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Variables outside (dotted path) by expression over the local ones."""
     compensate_with: str = ""
     """The node that undoes it when it is done; empty: what is inside is undone."""
+    schemas: dict[str, Any] = {}
+    """JSON Schemas of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -192,10 +200,15 @@ class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
 
 
 class TimerTrigger(msgspec.Struct, frozen=True, gc=False, tag="timer"):
-    """After a duration, or at a date; as `Timer`."""
+    """After a duration, at a date, or again and again; as `Timer`."""
 
     duration: Expression | None = None
     date: Expression | None = None
+    cycle: Expression | None = None
+    cron: Expression | None = None
+    zone: Expression | None = None
+    each: bool = False
+    """True: what was missed while the engine was down comes too, each one by itself."""
 
 
 class ErrorTrigger(msgspec.Struct, frozen=True, gc=False, tag="error"):
@@ -320,3 +333,9 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Proved with soundness, and never looked at afterwards."""
     on_failure: Recovery | None = None
     """Default of activities and calls without one."""
+    schemas: dict[str, Any] = {}
+    """JSON Schemas (Draft 2020-12) of variables that have one."""
+    input_schema: Any = None
+    """Of all variables together with which an instance begins."""
+    result_schema: Any = None
+    """Of what the workflow returns."""

@@ -26,9 +26,10 @@ from streams.domain.net.model import (
     ParallelGateway,
     PartialJoin,
     Start,
-    Timer,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
+from streams.domain.net.repeats import repeat_problems
+from streams.domain.net.schemas import schema_problems
 from streams.domain.net.scopes import compensations_of, declared_in, handlers_of
 from streams.domain.net.validate_compensation import compensation_problems
 from streams.domain.net.validate_reach import reach_problems
@@ -49,7 +50,9 @@ def structure_problems(definition: Definition) -> Problems:
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
     problems.extend(compensation_problems(definition, edges))
+    problems.extend(repeat_problems(definition, edges))
     problems.extend(value_problems(definition))
+    problems.extend(schema_problems(definition))
     if not any(problem.severity == "error" for problem in problems):
         problems.extend(reach_problems(definition, edges))
     return problems
@@ -135,8 +138,6 @@ def _node(node: Node, edges: Edges, *, leads_on: bool) -> Problems:
         found.append(StructureProblem((*where, "queue"), "a queue is a topic's name"))
     if isinstance(node.kind, Boundary) and incoming:
         found.append(StructureProblem(where, "a boundary event has no incoming flow"))
-    if isinstance(node.kind, Timer) and (node.kind.duration is None) == (node.kind.date is None):
-        found.append(StructureProblem(where, "a timer has either a duration or a date"))
     if isinstance(node.kind, PartialJoin) and node.kind.count > len(incoming):
         message = f"{node.id} waits for {node.kind.count} tokens on {len(incoming)} incoming flows"
         found.append(StructureProblem((*where, "count"), message))
