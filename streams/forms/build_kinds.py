@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -31,7 +32,15 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
+from streams.forms.build_parts import (
+    expressions,
+    merges,
+    optional,
+    recovery,
+    retry,
+    schemas,
+    variables,
+)
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -51,8 +60,8 @@ from streams.forms.shape_nodes import (
     JoinShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
+from streams.forms.shape_starts import StartShape
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
@@ -63,9 +72,8 @@ ALL: Final = "*"
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
 """Duration, date, cycle, cron and zone of a timer."""
-_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_Plain = ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
-    StartShape: Start,
     EventGatewayShape: EventGateway,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
@@ -99,6 +107,12 @@ def _(shape: ActivityShape) -> NodeKind:
 
 
 @kind_of.register
+def _(shape: StartShape) -> NodeKind:
+    plain = shape.message is None and shape.signal is None
+    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
+
+
+@kind_of.register
 def _(shape: JoinShape) -> NodeKind:
     return PartialJoin(shape.count)
 
@@ -125,7 +139,8 @@ def _(shape: ScopeShape) -> NodeKind:
         expressions(shape.input),
         expressions(shape.output),
         shape.compensate_with,
-        schemas(shape.variables),
+        schemas=schemas(shape.variables),
+        merges=merges(shape.variables),
     )
 
 
@@ -142,7 +157,7 @@ def _(shape: BoundaryShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: CatchShape) -> NodeKind:
-    return Catch(channelled(shape), shape.result_path, expressions(shape.output))
+    return Catch(caught(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
@@ -170,8 +185,8 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None:
-        return channelled(shape)
+    if shape.message is not None or shape.signal is not None or shape.condition is not None:
+        return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
 
 
@@ -181,9 +196,16 @@ def moment(shape: MomentShape) -> Moment:
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
-def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+def caught(shape: BoundaryShape | CatchShape) -> Channelled | ConditionTrigger:
+    """Return a message, a signal or a condition."""
+    if shape.condition is not None:
+        return ConditionTrigger(shape.condition)
+    return channelled(shape)
+
+
+def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:
     """Return a message or a signal."""
     if shape.message is not None:
-        return MessageTrigger(shape.message, Expression(shape.key))
+        return MessageTrigger(shape.message, Expression(getattr(shape, "key", "")))
     assert shape.signal is not None
     return SignalTrigger(shape.signal)

@@ -63,7 +63,7 @@ def test_compensation_is_read_and_written_back():
         ),
         ("compensate: work", "compensate: sub", 14, "'sub' is no activity, call or scope in the"),
         ("compensate: work", "compensate: undo", 14, "undo cannot be undone: give it a handler"),
-        ("compensate: work", "compensate: work, message: m", 14, "leave out message"),
+        ("compensate: work", "compensate: work, payload: 1", 14, "leave out payload"),
     ],
 )
 def test_what_cannot_be_undone_so_is_told_with_its_line(before, after, line, said):

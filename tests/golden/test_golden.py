@@ -79,6 +79,16 @@ nodes:
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
 
+MERGING = """
+id: merging
+version: 1.0.0
+variables: {n: {type: integer, default: 5, merge: counter}}
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
+  end: {type: end}
+"""
+
 
 def one():
     return instance(SOURCE, BARE)
@@ -210,6 +220,18 @@ def undone(last, *more):
     return cut_off(child.given(*(CompleteActivity(key, 1) for key in busy)), BODIES[last])
 
 
+CONDITIONAL = """
+id: conditional
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, next: end}
+  many: {type: boundary, on: work, condition: "${n > 5}", interrupting: false, next: told}
+  told: {type: end}
+  end: {type: end}
+"""
+
+
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
@@ -269,6 +291,10 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
+    "condition.ended": lambda: instance(CONDITIONAL).given(
+        RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
+    ),
+    "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),

@@ -63,14 +63,15 @@ def _complete(work: Work, command: CompleteCall, call: OpenCall, output: Any) ->
         incident(work, node, token, refusal.code, message, place=at(node, scope))
         return
     try:
-        everything = mapped(work, node, writes, {"output": output}, scope)
+        everything = mapped(work, node, writes, {"output": output}, scope, token=token)
         if node in work.graph.handlers:
             record(work, node, scope, everything)
         elif command.compensable and node not in work.graph.undoing:
             record_child(work, node, scope, call.child_id)
     except UNMAPPED as error:
+        begun = work.state.observed.get(token)
         work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
-        stay(work, node, token, error, scope)
+        stay(work, node, token, error, scope, begun)
         return
     leave(work, node, [token], everything, cause, scope)
 

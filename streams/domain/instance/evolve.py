@@ -16,6 +16,8 @@ from msgspec.structs import replace
 from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_compensation import COMPENSATION
+from streams.domain.instance.evolve_conditions import CONDITIONS
+from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import (
     drop_hanging,
@@ -35,6 +37,25 @@ KEPT_TEXT = 500
 _NONE: Final[dict[int, Any]] = {}
 """Shared by all states that hold nothing there: what changes is always copied first."""
 
+_NOTHING_OPEN: Final = dict.fromkeys(
+    [
+        "tokens",
+        "activities",
+        "timers",
+        "calls",
+        "incidents",
+        "scopes",
+        "subscriptions",
+        "compensations",
+        "notifications",
+        "observed",
+        "completions",
+        "rollbacks",
+    ],
+    _NONE,
+)
+"""What an instance that has ended has no more."""
+
 Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
 
@@ -52,7 +73,11 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
         if moves.consumed and (
-            state.subscriptions or state.scopes or state.compensations or state.rollbacks
+            state.subscriptions
+            or state.scopes
+            or state.compensations
+            or state.observed
+            or state.rollbacks
         ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
@@ -137,24 +162,8 @@ def _resumed(state: InstanceState, event: e.WorkflowResumed, at: EventPlace) -> 
 
 
 def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> InstanceState:
-    return replace(
-        state,
-        sequence=at.sequence,
-        status=status,
-        ended_at=at.time,
-        tokens=_NONE,
-        activities=_NONE,
-        timers=_NONE,
-        calls=_NONE,
-        incidents=_NONE,
-        scopes=_NONE,
-        subscriptions=_NONE,
-        compensations=_NONE,
-        notifications=_NONE,
-        completions=_NONE,
-        rollbacks=_NONE,
-        reason=reason,
-    )
+    ends = {"status": status, "ended_at": at.time, "reason": reason}
+    return replace(state, sequence=at.sequence, **ends, **_NOTHING_OPEN)
 
 
 def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> InstanceState:
@@ -322,7 +331,10 @@ def _event_triggered(
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
             rest[event.subscription] = replace(
-                waited, taken=event.message_id, due=event.next_due or waited.due
+                waited,
+                taken=event.message_id,
+                due=event.next_due or waited.due,
+                met=event.kind == "condition",
             )
         changes["subscriptions"] = rest
     return _moved(state, event.moves, at, **changes)
@@ -388,6 +400,8 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.VariablesSet: _intervened,
     **RECOVERY,
     **COMPENSATION,
+    **CONDITIONS,
+    **DATA,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

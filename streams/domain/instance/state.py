@@ -111,6 +111,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The message that it took last, where it takes many."""
     schedule: str = ""
     """Of a timer that comes again and again: when."""
+    met: bool = False
+    """Of a condition that acts each time it becomes true: that it has, and is still true."""
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -161,6 +163,16 @@ class Rollback(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str = ""
 
 
+class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a node's work saw of variables that merge. Its key is the token that waits there."""
+
+    node: str
+    variables: dict[str, bytes]
+    """As an event names them."""
+    added: dict[str, bytes] = {}
+    """Of sets: elements, as a JSON list, that others have added since."""
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -194,6 +206,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subscriptions: dict[int, OpenSubscription] = {}
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
+    observed: dict[int, Observed] = {}
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
 

@@ -10,7 +10,9 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
+from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -66,6 +68,7 @@ class Graph:
         "_types",
         "boundaries",
         "compensated",
+        "conditions",
         "default_variables",
         "definition",
         "given",
@@ -74,12 +77,14 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "merges",
         "messages",
         "nodes",
         "or_joins",
         "outgoing",
         "outputs",
         "partial_joins",
+        "passed",
         "results",
         "schemas",
         "start",
@@ -99,8 +104,9 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """Start node by scope node."""
-        self.start = self.starts[""]
+        """None start by scope node."""
+        self.start = self.starts.get("", "")
+        """The workflow's own; empty where only a message, a signal or a timer starts it."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
@@ -120,6 +126,10 @@ class Graph:
         }
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
+        self.passed = frozenset(
+            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
+        )
+        """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
@@ -132,10 +142,17 @@ class Graph:
         self.timing: dict[str, dict[str, Value]] = {}
         """What says when timers are due, by its key."""
         self._compile_nodes()
+        self.conditions = self._conditions()
+        self._compile_whole(definition)
+
+    def _compile_whole(self, definition: Definition) -> None:
+        """Compile what belongs to the workflow as a whole."""
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
         )
+        self.merges = merges_of(definition)
+        """Policies by variable, by node that writes such variables."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
@@ -222,6 +239,14 @@ class Graph:
             return compile_cel(flow.condition, self._declared(self.nodes[flow.source].scope))
         except CompileError as error:
             raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
+
+    def _conditions(self) -> Conditions:
+        programs = {}
+        for name, node in self.nodes.items():
+            trigger = getattr(node.kind, "trigger", None)
+            if isinstance(trigger, ConditionTrigger):
+                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+        return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
         if scope not in self._types:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 
 
@@ -74,10 +75,6 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     weight: int = 1
     """Conditions of an exclusive choice are tried by falling weight, ties in file order."""
     default: bool = False
-
-
-class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """The none start event."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -193,6 +190,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """The node that undoes it when it is done; empty: what is inside is undone."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
+    merges: dict[str, str] = {}
+    """Merge policies of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -231,13 +230,27 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled
+Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
+
+
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
+    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+
+    Only a workflow's own scope has starts with a trigger; each scope has at most one without.
+    """
+
+    trigger: Channelled | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message or a signal."""
+    """An intermediate event: waits for a message, a signal or a condition."""
 
-    trigger: Channelled
+    trigger: Channelled | ConditionTrigger
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
@@ -278,7 +291,7 @@ Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
 Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -339,3 +352,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Of all variables together with which an instance begins."""
     result_schema: Any = None
     """Of what the workflow returns."""
+    merges: dict[str, str] = {}
+    """How parallel writes merge, by variable: `counter`, `add_wins_set`; else the last wins."""

@@ -13,6 +13,7 @@ from schemas.ids import is_client_id
 from streams.domain.expressions.cel import CompileError, compile_cel
 from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.net.edges import Edges, edges_of
+from streams.domain.net.merges import merge_problems
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -53,6 +54,7 @@ def structure_problems(definition: Definition) -> Problems:
     problems.extend(repeat_problems(definition, edges))
     problems.extend(value_problems(definition))
     problems.extend(schema_problems(definition))
+    problems.extend(merge_problems(definition))
     if not any(problem.severity == "error" for problem in problems):
         problems.extend(reach_problems(definition, edges))
     return problems

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -65,6 +66,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    elif isinstance(trigger, ConditionTrigger):
+        single["condition"] = Expression(f"${{{trigger.condition}}}")
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
