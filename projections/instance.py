@@ -15,6 +15,7 @@ from projections.events import Event
 from schemas import compensation_events as u
 from schemas import condition_events
 from schemas import events as e
+from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
 
 KEPT: Final = 200
@@ -137,7 +138,9 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-WithMoves = e.NodeExecuted | e.EventTriggered | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted
+Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted
+WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 
 
 def _error(row: Instance, text: str) -> None:
@@ -206,7 +209,9 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
+def _token_placed(
+    row: Instance, body: e.TimerScheduled | e.CallStarted | i.IterationStarted, _: Event
+) -> None:
     _place(row, body.token, body.node)
 
 
@@ -217,6 +222,10 @@ def _executed(row: Instance, body: WithMoves, _: Event) -> None:
 def _scope_started(row: Instance, body: e.ScopeStarted, _: Event) -> None:
     row.tokens.setdefault(body.token, body.node)
     _move(row, body.moves)
+
+
+def _item_started(row: Instance, body: i.ItemStarted, event: Event) -> None:
+    row.tokens[body.token] = f"{body.node}@{event.envelope.sequence}"
 
 
 def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
@@ -298,6 +307,11 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     u.HandlerCompleted: _unchanged,
     u.WorkflowCompensated: _compensated,
     u.CompensationDiscarded: _unchanged,
+    i.IterationStarted: _token_placed,
+    i.ItemsListed: _unchanged,
+    i.ItemStarted: _item_started,
+    i.ItemCompleted: _unchanged,
+    i.IterationCompleted: _executed,
     VariablesObserved: _unchanged,
 }
 

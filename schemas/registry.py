@@ -18,6 +18,7 @@ from schemas import (
     definition_events,
     definitions,
     events,
+    iteration_events,
     lock_events,
     replies,
     results,
@@ -109,6 +110,11 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     compensation_events.HandlerCompleted: "handler.completed",
     compensation_events.WorkflowCompensated: "workflow.compensated",
     compensation_events.CompensationDiscarded: "compensation.discarded",
+    iteration_events.IterationStarted: "iteration.started",
+    iteration_events.ItemsListed: "items.listed",
+    iteration_events.ItemStarted: "item.started",
+    iteration_events.ItemCompleted: "item.completed",
+    iteration_events.IterationCompleted: "iteration.completed",
     data_events.VariablesObserved: "variables.observed",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
@@ -163,19 +169,18 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
-_EVENT_MODULES: Final = tuple(
-    module.__name__
-    for module in (
-        events,
-        activity_type_events,
-        channel_events,
-        compensation_events,
-        condition_events,
-        data_events,
-        definition_events,
-        lock_events,
-    )
+_EVENTS: Final = (
+    events,
+    iteration_events,
+    activity_type_events,
+    channel_events,
+    compensation_events,
+    condition_events,
+    data_events,
+    definition_events,
+    lock_events,
 )
+_EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

@@ -14,6 +14,7 @@ from streams.forms.shape_base import (
     Shape,
     VariableShape,
 )
+from streams.forms.shape_repeat import RepeatedShape
 
 
 class FailureShape(Shape):
@@ -61,7 +62,7 @@ class JoinShape(NodeShape):
     count: int = Field(ge=1)
 
 
-class ActivityShape(NodeShape):
+class ActivityShape(RepeatedShape):
     """`type: activity`."""
 
     type: Literal["activity"]
@@ -80,7 +81,7 @@ class ActivityShape(NodeShape):
     output_schema: Any = None
 
 
-class CallShape(NodeShape):
+class CallShape(RepeatedShape):
     """`type: call`."""
 
     type: Literal["call"]
@@ -94,7 +95,7 @@ class CallShape(NodeShape):
     compensate_with: str = ""
 
 
-class ScopeShape(NodeShape):
+class ScopeShape(RepeatedShape):
     """`type: scope`; its nodes and flows are unfolded into the definition's."""
 
     type: Literal["scope"]

@@ -6,6 +6,7 @@ come to mean something else.
 """
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
@@ -126,6 +127,22 @@ nodes:
 
 def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
+
+
+REPEATED = (HERE / "repeated.yaml").read_text()
+REPEATED_UNTIL = {
+    "iteration.started": 2,
+    "items.listed": 3,
+    "item.started": 4,
+    "item.completed": 9,
+    "iteration.completed": 16,
+}
+
+
+def repeated(count):
+    spec = instance(REPEATED).given(RunInstance("repeated", "", b'{"orders":["a",7,null]}'))
+    worked = [CompleteActivity(key, 1, b'{"x":4}') for key in (7, 5, 11)]
+    return instance(REPEATED).given(*spec.given(*worked).past[:count])
 
 
 WATCHED = """
@@ -298,6 +315,7 @@ HISTORIES = {
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +27,7 @@ from streams.domain.instance.compensate import (
     trigger,
     trigger_of,
 )
+from streams.domain.instance.end_run import Run, end_run
 from streams.domain.instance.ending import (
     RESULT,
     all_undone,
@@ -44,9 +45,11 @@ from streams.domain.instance.enter import (
 )
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
+from streams.domain.instance.iterate import Ways, begin_iteration, go_on
 from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
+from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
@@ -78,6 +81,9 @@ def leave(
 
     `scope` is the running scope of the tokens, `before` what was passed before the node.
     """
+    if scope and is_run_of(work.state, node, scope):
+        end_run(work, Run(node, scope, consumed, writes), cause, _WAYS)
+        return
     way = work.graph.straight.get(node)
     suspended = work.state is not None and work.state.status == SUSPENDED
     if way is None and node in work.graph.undoing:
@@ -125,7 +131,11 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
 
 def begin(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; a scope begins with its own start."""
-    kind = work.graph.nodes[node].kind
+    graph = work.graph
+    if graph.repeats and node in graph.repeats and not _is_in_run(work, node, token):
+        begin_iteration(work, node, token, _WAYS)
+        return
+    kind = graph.nodes[node].kind
     if type(kind) is Activity:  # The most frequent by far.
         enter(work, node, token)
     elif isinstance(kind, Scope):
@@ -136,6 +146,20 @@ def begin(work: Work, node: str, token: int) -> None:
         _throw_compensation(work, node, kind, token)
     else:
         enter(work, node, token)
+
+
+def _is_in_run(work: Work, node: str, token: int) -> bool:
+    return is_run_of(work.state, node, scope_of(work.state.tokens.get(token, "")))
+
+
+_WAYS: Final = Ways(begin, leave)
+
+
+def go_on_all(work: Work) -> None:
+    """Begin the runs of repeated nodes that could not begin before."""
+    for key in list(work.state.iterations):
+        if key in work.state.iterations:
+            go_on(work, key, _WAYS)
 
 
 def _throw_event(work: Work, node: str, kind: Throw, token: int) -> None:
@@ -211,7 +235,8 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     around = scope_of(work.state.tokens.get(token, ""))
     try:
         own = scope_locals(work, node, around)
-        events = events_on(work, node, token, around)
+        inside = is_run_of(work.state, node, around)
+        events = [] if inside else events_on(work, node, token, around)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return

@@ -105,7 +105,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on there are schedules, conditions, merges and compensation.
+    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, compensation.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -18,7 +18,8 @@ from schemas.compensation_events import (
 )
 from schemas.events import Moves, Token
 from streams.domain.instance.enter import LimitError
-from streams.domain.instance.places import UNDO
+from streams.domain.instance.places import UNDO, scope_of
+from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import InstanceState, Rollback
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
@@ -35,24 +36,44 @@ def record(work: Work, node: str, scope: int, writes: dict[str, bytes]) -> None:
 
     The handler will see the variables as they are now, with what the node writes.
     """
+    if not is_run_of(work.state, node, scope):
+        _record(work, node, scope, writes)
+
+
+def record_run(work: Work, node: str, run: int, writes: dict[str, bytes]) -> None:
+    """Note that one run of a repeated node is about to be done; `LimitError` as `record`."""
+    if node in work.graph.handlers:
+        _record(work, node, run, writes)
+
+
+def _record(work: Work, node: str, scope: int, writes: dict[str, bytes]) -> None:
     names = work.graph.handlers[node]
     seen = {**seen_from(work.state, scope), **writes}
     if names is not None:
         seen = {name: seen[name] for name in sorted(names) if name in seen}
     _check_size(work, node, seen)
-    work.emit(CompensationRecorded(node, scope, seen))
+    work.emit(CompensationRecorded(node, _around(work.state, node, scope), seen))
+
+
+def _around(state: InstanceState, node: str, scope: int) -> int:
+    """Return the scope that a node is in: a run of a repeated node is over with it."""
+    if not is_run_of(state, node, scope):
+        return scope
+    return scope_of(state.tokens[state.scopes[scope].token])
 
 
 def record_child(work: Work, node: str, scope: int, child_id: str) -> None:
     """Note that a child is done that can undo what it did."""
-    work.emit(CompensationRecorded(node, scope, child_id=child_id))
+    around = _around(work.state, node, scope)
+    work.emit(CompensationRecorded(node, around, child_id=child_id))
     work.reaches(child_id)
 
 
 def record_scope(work: Work, node: str, scope: int, key: int) -> None:
     """Note that a scope is done in which something can be undone."""
-    if any(one.scope == key for one in work.state.completions.values()):
-        work.emit(CompensationRecorded(node, scope, inner=key))
+    known = work.state.completions.values()
+    if any(one.scope == key for one in known) and all(one.inner != key for one in known):
+        work.emit(CompensationRecorded(node, _around(work.state, node, scope), inner=key))
 
 
 def _check_size(work: Work, node: str, seen: dict[str, bytes]) -> None:

@@ -18,93 +18,22 @@ from streams.domain.instance import state as s
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
+from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
-from streams.domain.instance.hanging import (
-    drop_hanging,
-    reachable_completions,
-    without_waits,
-    write,
-)
-from streams.domain.instance.places import SCOPE
+from streams.domain.instance.hanging import reachable_completions, without_waits
+from streams.domain.instance.moving import KEPT, KEPT_TEXT
+from streams.domain.instance.moving import moved as _moved
+from streams.domain.instance.moving import placed as _placed
+from streams.domain.instance.moving import with_error as _errors
+from streams.domain.instance.moving import without as _without
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
-
-KEPT = 200
-"""Entries kept of path and errors; part of the event's meaning, so no setting."""
-KEPT_TEXT = 500
-"""Characters kept of an error; the whole is in the event."""
 
 _NONE: Final[dict[int, Any]] = {}
 """Shared by all states that hold nothing there: what changes is always copied first."""
 
-_NOTHING_OPEN: Final = dict.fromkeys(
-    [
-        "tokens",
-        "activities",
-        "timers",
-        "calls",
-        "incidents",
-        "scopes",
-        "subscriptions",
-        "compensations",
-        "notifications",
-        "observed",
-        "completions",
-        "rollbacks",
-    ],
-    _NONE,
-)
-"""What an instance that has ended has no more."""
-
 Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
-
-
-def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) -> InstanceState:
-    """Apply moves together with other changes of the same event."""
-    changes["sequence"] = at.sequence
-    if moves.consumed or moves.produced:
-        tokens = state.tokens.copy()
-        for token in moves.consumed:
-            tokens.pop(token, None)
-        for produced in moves.produced:
-            tokens[produced.id] = produced.place
-            if produced.id >= changes.get("next_token", state.next_token):
-                changes["next_token"] = produced.id + 1
-        changes["tokens"] = tokens
-        if moves.consumed and (
-            state.subscriptions
-            or state.scopes
-            or state.compensations
-            or state.observed
-            or state.rollbacks
-        ):
-            drop_hanging(state, moves.consumed, changes)
-    if moves.path:
-        path = state.path + moves.path
-        changes["path"] = path[-KEPT:] if len(path) > KEPT else path
-    if moves.writes:
-        write(state, moves.writes, changes)
-    return replace(state, **changes)
-
-
-def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
-    """Put a token at a node; one that is there already, in a scope, stays in it."""
-    tokens = state.tokens.copy()
-    former = tokens.get(token)
-    if former is None or not former.startswith(node + SCOPE):
-        tokens[token] = node
-    return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
-
-
-def _without(open_ones: dict[int, Any], key: int) -> dict[int, Any]:
-    rest = open_ones.copy()
-    rest.pop(key, None)
-    return rest
-
-
-def _errors(state: InstanceState, text: str) -> list[str]:
-    return [*state.errors, text[:KEPT_TEXT]][-KEPT:]
 
 
 def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> InstanceState:
@@ -162,8 +91,26 @@ def _resumed(state: InstanceState, event: e.WorkflowResumed, at: EventPlace) -> 
 
 
 def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> InstanceState:
-    ends = {"status": status, "ended_at": at.time, "reason": reason}
-    return replace(state, sequence=at.sequence, **ends, **_NOTHING_OPEN)
+    return replace(
+        state,
+        sequence=at.sequence,
+        status=status,
+        ended_at=at.time,
+        tokens=_NONE,
+        activities=_NONE,
+        timers=_NONE,
+        calls=_NONE,
+        incidents=_NONE,
+        scopes=_NONE,
+        subscriptions=_NONE,
+        compensations=_NONE,
+        notifications=_NONE,
+        observed=_NONE,
+        iterations=_NONE,
+        completions=_NONE,
+        rollbacks=_NONE,
+        reason=reason,
+    )
 
 
 def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> InstanceState:
@@ -402,6 +349,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **COMPENSATION,
     **CONDITIONS,
     **DATA,
+    **ITERATION,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

@@ -20,13 +20,20 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import advance, begin, leave, undo_held, undo_next
+from streams.domain.instance.advance import (
+    advance,
+    begin,
+    go_on_all,
+    leave,
+    undo_held,
+    undo_next,
+)
 from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.compensate import answered_call, being_undone, record
 from streams.domain.instance.ending import RESULT, tell_parent
 from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.lifecycle import illegal, too_long
-from streams.domain.instance.outputs import UNMAPPED, mapped, stay
+from streams.domain.instance.outputs import UNMAPPED, is_unmapped, mapped, stay
 from streams.domain.instance.places import OUT, ROOT, UNDO, bare, inside, scope_of
 from streams.domain.instance.recover import begin_held
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
@@ -82,6 +89,7 @@ def _release(work: Work) -> None:
         if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
             _release_in(work, scope)
     begin_held(work)
+    go_on_all(work)
     undo_held(work)
 
 
@@ -159,7 +167,7 @@ def _retry(work: Work, found: Incident) -> None:
         walk = Walk(work, [found.token], {}, scope)
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
-        _leave(work, found.node, found.token, scope)
+        _leave(work, found, scope)
     elif not _subscribe_again(work, found.node) and place:
         begin(work, found.node, found.token)
 
@@ -176,8 +184,9 @@ def _subscribe_again(work: Work, node: str) -> bool:
     return bool(waits)
 
 
-def _leave(work: Work, node: str, token: int, scope: int) -> None:
+def _leave(work: Work, found: Incident, scope: int) -> None:
     """Compute the outputs of a node that is done once more, and leave it."""
+    node, token = found.node, found.token
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output, written = None, {}
@@ -192,7 +201,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     try:
         check_writes(work, written, scope)
         writes = mapped(work, node, {}, {"output": output}, scope, token=token)
-        if node in graph.handlers:
+        if node in graph.handlers and is_unmapped(found.message):
             record(work, node, scope, writes)
     except UNMAPPED as error:
         stay(work, node, token, error, scope)

@@ -33,6 +33,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.repeat_graph import repeats_of
 from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.timing import timing_of
@@ -85,6 +86,7 @@ class Graph:
         "outputs",
         "partial_joins",
         "passed",
+        "repeats",
         "results",
         "schemas",
         "start",
@@ -153,6 +155,8 @@ class Graph:
         )
         self.merges = merges_of(definition)
         """Policies by variable, by node that writes such variables."""
+        self.repeats = repeats_of(definition)
+        """What is run several times, by node."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {

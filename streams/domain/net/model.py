@@ -13,6 +13,7 @@ import msgspec
 
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.repeat import Repeat
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -306,6 +307,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, Any] = {}
     scope: str = ""
     """The scope node that it is part of; empty for the workflow itself."""
+    repeat: Repeat | None = None
+    """Activities, calls and scopes: how it is run several times."""
 
 
 class Property(msgspec.Struct, frozen=True, gc=False):

@@ -22,6 +22,7 @@ from streams.domain.net.model import (
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_repeat import repeat_expressions
 
 Where = tuple[str | int, ...]
 
@@ -50,6 +51,8 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
+        for path, expression in repeat_expressions(node):
+            yield (*where, *path), expression, node.scope
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
