@@ -17,6 +17,7 @@ from schemas import condition_events
 from schemas import events as e
 from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
+from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -139,7 +140,7 @@ def _place(row: Instance, token: int, node: str) -> None:
 
 
 Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted
-Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted
+Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted | WaitProgressed
 WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 
 
@@ -292,6 +293,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _subscribed,
     e.EventTriggered: _executed,
+    WaitProgressed: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
     e.NodeSkipped: _executed,

@@ -24,6 +24,7 @@ from schemas import (
     results,
     tasks,
     telemetry,
+    wait_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -95,6 +96,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
     events.EventTriggered: "event.triggered",
+    wait_events.WaitProgressed: "wait.progressed",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.NodeSkipped: "node.skipped",
@@ -171,6 +173,7 @@ VERSIONS: Final[dict[str, int]] = {
 _COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
 _EVENTS: Final = (
     events,
+    wait_events,
     iteration_events,
     activity_type_events,
     channel_events,

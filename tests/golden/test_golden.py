@@ -20,6 +20,7 @@ from schemas.commands import (
     CloseSubscription,
     CompensateInstance,
     CompleteNode,
+    Correlate,
     CreateInstance,
     DeleteInstance,
     DiscardCompensation,
@@ -153,6 +154,19 @@ nodes:
   work: {type: activity, activity_type: job, next: end}
   again: {type: boundary, on: work, cycle: R9/PT5S, interrupting: false, next: done}
   done: {type: end}
+  end: {type: end}
+"""
+
+
+COMBINED = """
+id: combined
+version: 1.0.0
+nodes:
+  start: {type: start, next: both}
+  both:
+    type: wait
+    all: [{any: [{message: paid}, {duration: PT1H}]}, {signal: evening}]
+    next: end
   end: {type: end}
 """
 
@@ -301,6 +315,9 @@ HISTORIES = {
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": watched,
     "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
+    "wait.progressed": lambda: instance(COMBINED).given(
+        RunInstance("combined"), Correlate(2, "message:paid", "m1", "paid", b'{"amount":5}')
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),

@@ -20,6 +20,7 @@ from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_wait import WAITS
 from streams.domain.instance.hanging import reachable_completions, without_waits
 from streams.domain.instance.moving import KEPT, KEPT_TEXT
 from streams.domain.instance.moving import moved as _moved
@@ -107,6 +108,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         notifications=_NONE,
         observed=_NONE,
         iterations=_NONE,
+        waits=_NONE,
         completions=_NONE,
         rollbacks=_NONE,
         reason=reason,
@@ -262,8 +264,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
-    if event.schedule:
-        opened = replace(opened, schedule=event.schedule)
+    if event.schedule or event.part:
+        opened = replace(opened, schedule=event.schedule, part=event.part)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -350,6 +352,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **CONDITIONS,
     **DATA,
     **ITERATION,
+    **WAITS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

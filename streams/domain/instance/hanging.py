@@ -18,6 +18,8 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
     if state.compensations:
         kept_ones = {token: one for token, one in state.compensations.items() if token not in gone}
         changes["compensations"] = kept_ones
+    if state.waits:
+        changes["waits"] = {token: one for token, one in state.waits.items() if token not in gone}
     if state.observed:
         changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
     for name in ("scopes", "subscriptions", "iterations"):

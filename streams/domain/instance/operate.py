@@ -29,6 +29,7 @@ from streams.domain.instance.advance import (
     undo_next,
 )
 from streams.domain.instance.awaiting import subscribe
+from streams.domain.instance.combined import go_on
 from streams.domain.instance.compensate import answered_call, being_undone, record
 from streams.domain.instance.ending import RESULT, tell_parent
 from streams.domain.instance.fitting import check_writes
@@ -40,7 +41,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call, Start
+from streams.domain.net.model import Activity, Call, Start, Wait
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | TerminateInstance | DeleteInstance
@@ -168,6 +169,9 @@ def _retry(work: Work, found: Incident) -> None:
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
         _leave(work, found, scope)
+    elif place and isinstance(work.graph.nodes[found.node].kind, Wait):
+        _subscribe_again(work, found.node)
+        go_on(work, found.node, found.token)
     elif not _subscribe_again(work, found.node) and place:
         begin(work, found.node, found.token)
 

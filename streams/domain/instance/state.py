@@ -135,6 +135,18 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a timer that comes again and again: when."""
     met: bool = False
     """Of a condition that acts each time it becomes true: that it has, and is still true."""
+    part: int = 0
+    """Of a combined wait: the number of the event among those of its node."""
+
+
+class OpenWait(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A combined wait of which something has come. Its key is the token."""
+
+    came: dict[int, bytes] = {}
+    """Payload (a JSON value) by the number of the event, in the order in which they came."""
+
+
+NO_WAIT: Final = OpenWait()
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -230,6 +242,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     notifications: dict[int, OpenNotification] = {}
     observed: dict[int, Observed] = {}
     iterations: dict[int, Iteration] = {}
+    waits: dict[int, OpenWait] = {}
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
 

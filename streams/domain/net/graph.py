@@ -29,6 +29,7 @@ from streams.domain.net.model import (
     PartialJoin,
     Scope,
     Throw,
+    Wait,
     Waiting,
     WithOutput,
 )
@@ -37,6 +38,7 @@ from streams.domain.net.repeat_graph import repeats_of
 from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.timing import timing_of
+from streams.domain.net.wait import leaves_of, place_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -276,21 +278,28 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        timing = timing_of(kind)
-        if timing:
-            self.timing[name] = {
-                word: self._value(value, f"node {name}: {word}", node.scope)
-                for word, value in timing.items()
-            }
-        trigger = getattr(kind, "trigger", None)
-        if isinstance(trigger, MessageTrigger):
-            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
+        self._compile_event(name, kind, node.scope)
+        if isinstance(kind, Wait):
+            for _, leaf in leaves_of(kind.whole):
+                self._compile_event(place_of(name, leaf), leaf, node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
                 (tuple(path.split(".")), self._value(value, f"node {name}: output {path}", seen))
                 for path, value in kind.output.items()
             )
+
+    def _compile_event(self, name: str, kind: object, scope: str) -> None:
+        """Compile when an event is due, and its key."""
+        trigger = getattr(kind, "trigger", None)
+        timing = timing_of(trigger or kind)
+        if timing:
+            self.timing[name] = {
+                word: self._value(value, f"node {name}: {word}", scope)
+                for word, value in timing.items()
+            }
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", scope)
 
 
 _GRAPHS: dict[int, Graph] = {}

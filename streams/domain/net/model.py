@@ -14,6 +14,7 @@ import msgspec
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.repeat import Repeat
+from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -290,9 +291,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
