@@ -18,12 +18,10 @@ from schemas.commands import (
     BroadcastSignal,
     CancelInstance,
     CloseSubscription,
-    CompensateInstance,
     CompleteNode,
     Correlate,
     CreateInstance,
     DeleteInstance,
-    DiscardCompensation,
     FailCall,
     FireTimer,
     OpenSubscription,
@@ -42,11 +40,12 @@ from schemas.commands import (
     TerminateInstance,
 )
 from schemas.events import ActivityCancelled, CompensationStarted
-from schemas.registry import BODIES, EVENT_TYPES
+from schemas.registry import EVENT_TYPES
 from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.compensation import COMPENSATION
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -224,14 +223,6 @@ def recovered():
     return instance(RECOVERED).given(RunInstance("recovered"))
 
 
-UNDONE = """
-id: undone
-version: 1.0.0
-nodes: {start: {type: start, next: work}, end: {type: end}, work: {type: activity, activity_type:
-  job, compensate_with: undo, next: end}, undo: {type: activity, activity_type: job}}
-"""
-
-
 def told():
     """The other activity fails: failed 5, incident 6, notification 7."""
     return recovered().given(FailActivity(4, 1, "Boom", "it broke", retryable=False))
@@ -241,14 +232,6 @@ def cut_off(spec, last):
     """Return a spec after the events up to the last of a class."""
     count = max(n for n, event in enumerate(spec.past, 1) if isinstance(event, last))
     return instance(RECOVERED).given(*spec.past[:count])
-
-
-def undone(last, *more):
-    """A child that is done, and what its parent asks then; up to the last event of a class."""
-    begin = StartChild("undone", "", b"{}", "root", "life", 7), CompleteActivity(2, 1, b"4")
-    child = instance(UNDONE).given(*begin, *more or (CompensateInstance("root", "life", 9, "why"),))
-    busy = child.state.activities
-    return cut_off(child.given(*(CompleteActivity(key, 1) for key in busy)), BODIES[last])
 
 
 CONDITIONAL = """
@@ -282,12 +265,7 @@ def registered():
 
 
 HISTORIES = {
-    "compensation.recorded": lambda: undone("compensation.recorded"),
-    "compensation.triggered": lambda: undone("compensation.triggered"),
-    "handler.started": lambda: undone("handler.started"),
-    "handler.completed": lambda: undone("handler.completed"),
-    "workflow.compensated": lambda: undone("workflow.compensated"),
-    "compensation.discarded": lambda: undone("compensation.discarded", DiscardCompensation()),
+    **COMPENSATION,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
