@@ -249,9 +249,13 @@ class Graph:
     def _conditions(self) -> Conditions:
         programs = {}
         for name, node in self.nodes.items():
-            trigger = getattr(node.kind, "trigger", None)
-            if isinstance(trigger, ConditionTrigger):
-                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+            triggers = {name: getattr(node.kind, "trigger", None)}
+            if isinstance(node.kind, Wait):
+                leaves = (leaf for _, leaf in leaves_of(node.kind.whole))
+                triggers = {place_of(name, leaf.number): leaf.trigger for leaf in leaves}
+            for place, trigger in triggers.items():
+                if isinstance(trigger, ConditionTrigger):
+                    programs[place] = compile_cel(trigger.condition, self._declared(node.scope))
         return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
@@ -281,7 +285,7 @@ class Graph:
         self._compile_event(name, kind, node.scope)
         if isinstance(kind, Wait):
             for _, leaf in leaves_of(kind.whole):
-                self._compile_event(place_of(name, leaf), leaf, node.scope)
+                self._compile_event(place_of(name, leaf.number), leaf, node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
