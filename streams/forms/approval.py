@@ -28,6 +28,7 @@ def build_approval(shape: ApprovalShape) -> Approval:
         shape.outcomes,
         shape.result_path,
         expressions(shape.output),
+        shape.compensate_with,
     )
 
 
@@ -59,6 +60,7 @@ def write_approval(kind: Approval) -> dict[str, Any]:
             outcomes=None if kind.outcomes == list(OUTCOMES) else kind.outcomes,
             result_path=kind.result_path,
             output=sources(kind.output),
+            compensate_with=kind.compensate_with,
         ),
         # An empty schema is a form too: any value fits it.
         **({} if kind.form is None else {"form": kind.form}),

@@ -39,6 +39,7 @@ class ApprovalShape(RepeatedShape):
     outcomes: list[str] = Field(default_factory=lambda: list(OUTCOMES), max_length=20)
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
+    compensate_with: str = ""
 
     @field_validator("outcomes", mode="before")
     @classmethod

@@ -277,3 +277,23 @@ def test_of_several_people_each_is_asked():
     ]
     decided = decided.by("bob").given(c.CompleteApproval(whose["bob"], "reject"))
     assert decided.state.status == "Completed"
+
+
+UNDONE = """
+id: refund
+version: 1.0.0
+nodes:
+  start: {type: start, next: decide}
+  decide: {type: approval, assignee: ann, compensate_with: recall, next: undo}
+  recall: {type: approval, assignee: bob, title: "Recall ${result.outcome}"}
+  undo: {type: throw, compensate: decide, next: end}
+  end: {type: end}
+"""
+
+
+def test_what_was_decided_is_undone_by_another_decision():
+    spec = asked(UNDONE).by("ann").given(c.CompleteApproval(2, "approve"))
+    ((number, recall),) = spec.state.approvals.items()
+    assert (recall.node, recall.title) == ("recall", "Recall approve")
+    spec = spec.by("bob").given(c.CompleteApproval(number, "approve"))
+    assert spec.state.status == "Completed"

@@ -11,6 +11,7 @@ from schemas.json_text import JsonError, canonical, parse
 from streams.domain.expressions.json_schema import Fault
 from streams.domain.instance.advance import leave, moved
 from streams.domain.instance.approval_open import actor_of, open_approval
+from streams.domain.instance.compensate import record
 from streams.domain.instance.fitting import fitting
 from streams.domain.instance.lifecycle import too_long
 from streams.domain.instance.limits import too_large
@@ -111,11 +112,13 @@ def _complete(
         )
 
     try:
-        writes = mapped(work, node, writes, {"output": decision}, scope, token=token)
+        everything = mapped(work, node, writes, {"output": decision}, scope, token=token)
+        if node in work.graph.handlers:
+            record(work, node, scope, everything)
     except UNMAPPED as error:
         begun = work.state.observed.get(token)
         work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope, begun)
         return work.accepted()
-    leave(work, node, [token], writes, cause, scope)
+    leave(work, node, [token], everything, cause, scope)
     return work.accepted()

@@ -61,6 +61,8 @@ class Approval(msgspec.Struct, frozen=True, gc=False, tag="approval"):
     """Variable (dotted path) that takes the decision; empty for `result`."""
     output: dict[str, Expression] = {}
     """Output mapping; the decision is seen as `output`: `outcome`, `data`, `completed_by`."""
+    compensate_with: str = ""
+    """The node that undoes what was decided."""
 
 
 def values_of(kind: Approval) -> Iterator[tuple[Path, Expression]]:
