@@ -167,7 +167,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
 
     definition_id: str
     version: str = ""
-    """Exact version, or empty for the newest when the child starts."""
+    """Version, or a range of them, empty for any: the newest in it when the child starts."""
     input: dict[str, Expression] = {}
     result_path: str = ""
     output: dict[str, Expression] = {}
