@@ -12,10 +12,13 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import approval_events as a
+from schemas import compensation_events as u
 from schemas import condition_events
 from schemas import events as e
 from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
+from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -137,9 +140,9 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted
-Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted
-WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted | a.ApprovalRequested
+Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted | WaitProgressed
+WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet | a.ApprovalCompleted
 
 
 def _error(row: Instance, text: str) -> None:
@@ -208,9 +211,7 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(
-    row: Instance, body: e.TimerScheduled | e.CallStarted | i.IterationStarted, _: Event
-) -> None:
+def _token_placed(row: Instance, body: Placing, _: Event) -> None:
     _place(row, body.token, body.node)
 
 
@@ -249,8 +250,24 @@ def _resolved(row: Instance, body: e.IncidentResolved, _: Event) -> None:
     row.open_incidents = len(row.incidents)
 
 
+def _undoing(row: Instance, body: u.CompensationTriggered, _: Event) -> None:
+    _move(row, body.moves)
+    row.tokens.setdefault(body.token, body.node)
+    if not body.node:
+        row.state, row.ended_at = "Running", None
+
+
+def _handler_started(row: Instance, body: u.HandlerStarted, event: Event) -> None:
+    if body.token:
+        row.tokens[body.token] = f"{body.handler}@{event.envelope.sequence}"
+
+
+def _compensated(row: Instance, _body: u.WorkflowCompensated, event: Event) -> None:
+    _end(row, event, "Completed", row.reason)
+
+
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
-    """Nothing that the row shows: a worker began, an activity is no longer wanted, a mail."""
+    """Nothing that the row shows: a worker began, a person claimed, a mail was sent."""
 
 
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]]] = {
@@ -275,6 +292,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _subscribed,
     e.EventTriggered: _executed,
+    WaitProgressed: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
     e.NodeSkipped: _executed,
@@ -284,12 +302,29 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    u.CompensationRecorded: _unchanged,
+    u.CompensationTriggered: _undoing,
+    u.HandlerStarted: _handler_started,
+    u.HandlerCompleted: _unchanged,
+    u.WorkflowCompensated: _compensated,
+    u.CompensationDiscarded: _unchanged,
     i.IterationStarted: _token_placed,
     i.ItemsListed: _unchanged,
     i.ItemStarted: _item_started,
     i.ItemCompleted: _unchanged,
     i.IterationCompleted: _executed,
     VariablesObserved: _unchanged,
+    a.ApprovalRequested: _token_placed,
+    a.ApprovalClaimed: _unchanged,
+    a.ApprovalReleased: _unchanged,
+    a.ApprovalDelegated: _unchanged,
+    a.ApprovalAssigned: _unchanged,
+    a.ApprovalCommented: _unchanged,
+    a.ApprovalDocumentAttached: _unchanged,
+    a.ApprovalDocumentDetached: _unchanged,
+    a.ApprovalEscalated: _unchanged,
+    a.ApprovalCompleted: _executed,
+    a.ApprovalCancelled: _unchanged,
 }
 
 

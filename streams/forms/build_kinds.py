@@ -12,6 +12,7 @@ from streams.domain.net.model import (
     Call,
     Catch,
     Channelled,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -31,6 +32,7 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.forms.approval import build_approval
 from streams.forms.build_parts import (
     expressions,
     merges,
@@ -40,6 +42,7 @@ from streams.forms.build_parts import (
     schemas,
     variables,
 )
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -64,6 +67,9 @@ from streams.forms.shape_starts import StartShape
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
+
+ALL: Final = "*"
+"""What an author writes for all that can be undone."""
 
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
@@ -97,8 +103,12 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        shape.compensate_with,
         output_schema=shape.output_schema,
     )
+
+
+kind_of.register(ApprovalShape, build_approval)
 
 
 @kind_of.register
@@ -133,6 +143,7 @@ def _(shape: ScopeShape) -> NodeKind:
         defaults,
         expressions(shape.input),
         expressions(shape.output),
+        shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
     )
@@ -156,6 +167,8 @@ def _(shape: CatchShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: ThrowShape) -> NodeKind:
+    if shape.compensate is not None:
+        return Compensate(shape.compensate.removeprefix(ALL))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -169,6 +182,7 @@ def _(shape: CallShape) -> NodeKind:
         expressions(shape.output),
         shape.placement == "spread",
         recovery(shape.on_failure),
+        shape.compensate_with,
     )
 
 

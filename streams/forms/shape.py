@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from streams.domain.net.model import Version
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape, RecoveryShape, RetryShape, Shape, VariableShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -26,6 +27,7 @@ from streams.forms.shape_nodes import (
     ScopeShape,
 )
 from streams.forms.shape_starts import StartShape
+from streams.forms.shape_wait import WaitShape
 
 AnyNode = Annotated[
     StartShape
@@ -35,13 +37,15 @@ AnyNode = Annotated[
     | InclusiveShape
     | JoinShape
     | ActivityShape
+    | ApprovalShape
     | TimerShape
     | CallShape
     | ScopeShape
     | EventGatewayShape
     | BoundaryShape
     | CatchShape
-    | ThrowShape,
+    | ThrowShape
+    | WaitShape,
     Field(discriminator="type"),
 ]
 KINDS: dict[str, type[NodeShape]] = {
@@ -52,6 +56,7 @@ KINDS: dict[str, type[NodeShape]] = {
     "inclusive": InclusiveShape,
     "join": JoinShape,
     "activity": ActivityShape,
+    "approval": ApprovalShape,
     "timer": TimerShape,
     "call": CallShape,
     "scope": ScopeShape,
@@ -59,6 +64,7 @@ KINDS: dict[str, type[NodeShape]] = {
     "boundary": BoundaryShape,
     "catch": CatchShape,
     "throw": ThrowShape,
+    "wait": WaitShape,
 }
 
 

@@ -19,6 +19,7 @@ from schemas.commands import (
     CancelInstance,
     CloseSubscription,
     CompleteNode,
+    Correlate,
     CreateInstance,
     DeleteInstance,
     FailCall,
@@ -38,20 +39,14 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import (
-    ActivityCancelled,
-    CompensationStarted,
-)
+from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
-from schemas.results import (
-    CompleteActivity,
-    FailActivity,
-    RecordVerdict,
-    ReportActivityStarted,
-)
+from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.approvals import APPROVALS
+from tests.golden.compensation import COMPENSATION
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -163,6 +158,19 @@ nodes:
 """
 
 
+COMBINED = """
+id: combined
+version: 1.0.0
+nodes:
+  start: {type: start, next: both}
+  both:
+    type: wait
+    all: [{any: [{message: paid}, {duration: PT1H}]}, {signal: evening}]
+    next: end
+  end: {type: end}
+"""
+
+
 def watched():
     return instance(WATCHED).given(RunInstance("watched"))
 
@@ -258,6 +266,7 @@ def registered():
 
 
 HISTORIES = {
+    **COMPENSATION,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -285,6 +294,9 @@ HISTORIES = {
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": watched,
     "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
+    "wait.progressed": lambda: instance(COMBINED).given(
+        RunInstance("combined"), Correlate(2, "message:paid", "m1", "paid", b'{"amount":5}')
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
@@ -299,6 +311,7 @@ HISTORIES = {
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **APPROVALS,
     **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.commands import CompleteNode, SetVariables, SkipNode
 from schemas.events import IncidentResolved, Moves, NodeCompleted, NodeSkipped, VariablesSet
 from schemas.json_text import JsonError, canonical, parse
-from streams.domain.instance.advance import Cause, advance, leave
+from streams.domain.instance.advance import Cause, advance, leave, undo_next
+from streams.domain.instance.approval_open import open_approval
+from streams.domain.instance.compensate import end_step, record
+from streams.domain.instance.complete_approval import decision_of
 from streams.domain.instance.ending import RESULT
-from streams.domain.instance.enter import LimitError
 from streams.domain.instance.fitting import UnfitError, unfit_output, unfit_to_set
 from streams.domain.instance.interrupt import stop_token
 from streams.domain.instance.lifecycle import illegal, too_long
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
 from streams.domain.instance.places import bare, scope_of
 from streams.domain.instance.runs import is_run_of
@@ -22,10 +24,12 @@ from streams.domain.instance.state import Incident, InstanceState
 from streams.domain.instance.variables import given_variables, local_name, seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, EventGateway, Flow
 from streams.domain.protocol import Accepted, Decision, Outcome, Rejected
 
 Intervention = SkipNode | CompleteNode | SetVariables
+_KINDS: Final = {Activity: "activity", Approval: "approval", Call: "call"}
 
 
 def _refusal(command: Intervention, state: InstanceState, ctx: Decision) -> Rejected | None:
@@ -68,6 +72,8 @@ def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outco
     if isinstance(found, Rejected):
         return found
     work = Work(state, ctx)
+    if found.token in state.rollbacks:
+        return _skip_child(work, command, found)
     scope = scope_of(state.tokens[found.token])
     flow = _flow(work, found.node, command.flow, scope)
     if isinstance(flow, Rejected):
@@ -84,12 +90,23 @@ def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outco
     return work.accepted()
 
 
+def _skip_child(work: Work, command: SkipNode, found: Incident) -> Outcome:
+    """Take a child as undone that could not undo what it did."""
+    work.emit(IncidentResolved(command.incident, "skipped"))
+    work.emit(NodeSkipped(found.node, command.incident, command.reason))
+    end_step(work, found.token)
+    undo_next(work, found.token)
+    return work.accepted()
+
+
 def _flow(work: Work, node: str, wanted: str, scope: int) -> Flow | Rejected | None:
     """Return the flow to leave a node by; None where the node itself can tell."""
     if is_run_of(work.state, node, scope):
         return None  # What follows the node follows when all its runs are done.
     flows = [route.flow for route in work.graph.outgoing[node]]
     names = ", ".join(flow.id for flow in flows)
+    if node in work.graph.undoing and not wanted:
+        return None
     if wanted:
         found = next((flow for flow in flows if flow.id == wanted), None)
         return found or Rejected(
@@ -130,11 +147,11 @@ class _Aim(NamedTuple):
     node: str
     token: int
     work: int
-    """The open activity or call; 0 for an incident."""
+    """The open activity, call or approval; 0 for an incident."""
 
 
 def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decision) -> Outcome:
-    """Go on as if the activity or the call had returned the result; what is open is cancelled."""
+    """Go on as if the node had returned the result; what is open is cancelled."""
     refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
@@ -146,18 +163,22 @@ def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decis
     if isinstance(aim, Rejected):
         return aim
     work = Work(state, ctx)
+    output = _output(work, aim.node, output)
+    if isinstance(output, Rejected):
+        return output
     writes = _written(work, aim, output)
     if isinstance(writes, Rejected):
         return writes
-    _complete(work, command, aim, canonical(output), writes)
-    return work.accepted()
+    refusal = _complete(work, command, aim, canonical(output), writes)
+    return refusal or work.accepted()
 
 
 def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
-    numbers = (command.incident, command.activity, command.call)
+    numbers = (command.incident, command.activity, command.call, command.approval)
     if sum(map(bool, numbers)) != 1:
         return Rejected(
-            "MissingParameter", "say exactly one of incident, activity and call: its number"
+            "MissingParameter",
+            "say exactly one of incident, activity, call and approval: its number",
         )
     if command.incident:
         incident = _open_incident(command.incident, state)
@@ -170,19 +191,35 @@ def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
             number = command.activity
             return Rejected("already_closed", f"activity {number} is no longer open")
         return _Aim(activity.node, activity.token, command.activity)
+    if command.approval:
+        approval = open_approval(command.approval, state)
+        if isinstance(approval, Rejected):
+            return approval
+        return _Aim(approval.node, approval.token, command.approval)
     call = state.calls.get(command.call)
     if call is None:
         return Rejected("already_closed", f"call {command.call} is no longer open")
     return _Aim(call.node, call.token, command.call)
 
 
+def _output(work: Work, node: str, given: Any) -> Any | Rejected:
+    """Return what the node gives its workflow: of an approval a whole decision."""
+    if not isinstance(work.graph.nodes[node].kind, Approval):
+        return given
+    if not isinstance(given, dict) or not {"outcome"} <= given.keys() <= {"outcome", "data"}:
+        message = "the result of an approval is a map of outcome and data: give both"
+        return Rejected("InvalidInput", message)
+    return decision_of(work, node, given["outcome"], given.get("data", {}), work.ctx.actor)
+
+
 def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
     """Return what the result writes; a result that does not fit is refused."""
     node, scope = aim.node, scope_of(work.state.tokens[aim.token])
     kind = work.graph.nodes[node].kind
-    if not isinstance(kind, Activity | Call):
+    if not isinstance(kind, Activity | Approval | Call):
         return Rejected(
-            "InvalidInput", f"{node} is no activity and no call and has no result: skip it instead"
+            "InvalidInput",
+            f"{node} is no activity, no call and no approval and has no result: skip it instead",
         )
     said = unfit_output(work, node, output)
     if said:
@@ -206,17 +243,23 @@ def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
 
 def _complete(
     work: Work, command: CompleteNode, aim: _Aim, text: bytes, writes: dict[str, bytes]
-) -> None:
+) -> Rejected | None:
     node, scope = aim.node, scope_of(work.state.tokens[aim.token])
-    kind = "call" if isinstance(work.graph.nodes[node].kind, Call) else "activity"
+    kind = _KINDS[type(work.graph.nodes[node].kind)]
 
     def cause(moves: Moves) -> NodeCompleted:
         return NodeCompleted(node, kind, text, command.incident, aim.work, command.reason, moves)
 
     if command.incident:
         work.emit(IncidentResolved(command.incident, "completed"))
+    if node in work.graph.handlers:
+        try:
+            record(work, node, scope, writes)
+        except LimitError as error:
+            return Rejected("limit_exceeded", str(error))
     consumed = stop_token(work, aim.token, command.reason or f"{node} was completed by hand")
     leave(work, node, consumed, writes, cause, scope)
+    return None
 
 
 # Variables.

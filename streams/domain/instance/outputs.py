@@ -9,9 +9,9 @@ import msgspec
 
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.enter import LimitError, code_of, incident
+from streams.domain.instance.enter import code_of, incident
 from streams.domain.instance.fitting import UnfitError, check_writes
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.merging import Merging, observe_again
 from streams.domain.instance.places import OUT, ROOT, at
 from streams.domain.instance.state import Observed
@@ -20,6 +20,14 @@ from streams.domain.instance.work import Work
 
 UNMAPPED: Final = (ExpressionError, JsonError, LimitError, UnfitError)
 """What `mapped` raises."""
+
+
+_UNMAPPED: Final = "output of "
+
+
+def is_unmapped(message: str) -> bool:
+    """Tell whether an incident is one that `stay` raised: its node's outputs are still due."""
+    return message.startswith(_UNMAPPED)
 
 
 def stay(
@@ -38,7 +46,7 @@ def stay(
     if isinstance(error, ExpressionError):
         source, values = error.source, canonical(error.values)
     code = code_of(error)
-    message = f"output of {node}: {error}"
+    message = f"{_UNMAPPED}{node}: {error}"
     incident(work, node, token, code, message, source, values, at(node + OUT, scope))
     observe_again(work, token, begun)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.approval import Approval
+from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
@@ -21,6 +24,7 @@ from streams.domain.net.model import (
     End,
     Expression,
     Flow,
+    Host,
     InclusiveGateway,
     MessageTrigger,
     Node,
@@ -28,6 +32,7 @@ from streams.domain.net.model import (
     PartialJoin,
     Scope,
     Throw,
+    Wait,
     Waiting,
     WithOutput,
 )
@@ -36,6 +41,7 @@ from streams.domain.net.repeat_graph import repeats_of
 from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.timing import timing_of
+from streams.domain.net.wait import leaves_of, place_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -66,12 +72,14 @@ class Graph:
 
     __slots__ = (
         "_types",
+        "approvals",
         "boundaries",
         "compensated",
         "conditions",
         "default_variables",
         "definition",
         "given",
+        "handlers",
         "incoming",
         "inputs",
         "joins",
@@ -91,6 +99,8 @@ class Graph:
         "starts",
         "straight",
         "timing",
+        "undoing",
+        "undone_with",
         "version",
         "waits",
     )
@@ -139,13 +149,13 @@ class Graph:
         """Messages of error ends."""
         self.timing: dict[str, dict[str, Value]] = {}
         """What says when timers are due, by its key."""
-        for node in self.nodes.values():
-            self._compile_node(node)
+        self._compile_nodes()
         self.conditions = self._conditions()
         self._compile_whole(definition)
 
     def _compile_whole(self, definition: Definition) -> None:
         """Compile what belongs to the workflow as a whole."""
+        self.approvals = dict(self._approvals())
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
@@ -160,6 +170,12 @@ class Graph:
             name: canonical(value) for name, value in definition.defaults.items()
         }
 
+    def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
+        for node in self.nodes.values():
+            if isinstance(node.kind, Approval):
+                value = partial(self._value, scope=node.scope)
+                yield node.id, compiled_approval(node.kind, f"node {node.id}", value)
+
     def _joins(self, several: list[Node]) -> tuple[dict[str, int], frozenset[str]]:
         """Return the counts of partial joins, and all nodes that wait for several tokens."""
         partial = {n.id: n.kind.count for n in several if isinstance(n.kind, PartialJoin)}
@@ -169,6 +185,33 @@ class Graph:
     def ways_out(self, nodes: Iterable[str]) -> list[str]:
         """Return the flows out of some nodes."""
         return [route.flow.id for node in nodes for route in self.outgoing[node]]
+
+    def _compile_nodes(self) -> None:
+        for node in self.nodes.values():
+            self._compile_node(node)
+        self.undone_with = {
+            node.id: node.kind.compensate_with
+            for node in self.nodes.values()
+            if isinstance(node.kind, Host) and node.kind.compensate_with
+        }
+        """Compensation handler by the node that it undoes."""
+        self.undoing = frozenset(self.undone_with.values())
+        self.handlers = {node: self._named(undo) for node, undo in self.undone_with.items()}
+        """Variables that the handler of each node names; None for all."""
+
+    def _named(self, undo: str) -> frozenset[str] | None:
+        """Return the variables that a compensation handler names; None where it may see all."""
+        kind = self.nodes[undo].kind
+        if isinstance(kind, Activity):
+            values, read = [self.inputs[undo]], kind.reads
+        elif isinstance(kind, Call):
+            values, read = [value for _, value in self.given[undo]], []
+        else:
+            return None
+        programs = [program for value in values for program in value.programs]
+        if any(program.names_all for program in programs):
+            return None
+        return frozenset(read).union(*(program.names for program in programs))
 
     def _fallbacks(self, host: str) -> list[str]:
         kinds = {name: self.nodes[name].kind for name in self.boundaries.get(host, ())}
@@ -217,9 +260,13 @@ class Graph:
     def _conditions(self) -> Conditions:
         programs = {}
         for name, node in self.nodes.items():
-            trigger = getattr(node.kind, "trigger", None)
-            if isinstance(trigger, ConditionTrigger):
-                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+            triggers = {name: getattr(node.kind, "trigger", None)}
+            if isinstance(node.kind, Wait):
+                leaves = (leaf for _, leaf in leaves_of(node.kind.whole))
+                triggers = {place_of(name, leaf.number): leaf.trigger for leaf in leaves}
+            for place, trigger in triggers.items():
+                if isinstance(trigger, ConditionTrigger):
+                    programs[place] = compile_cel(trigger.condition, self._declared(node.scope))
         return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
@@ -246,21 +293,28 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        timing = timing_of(kind)
-        if timing:
-            self.timing[name] = {
-                word: self._value(value, f"node {name}: {word}", node.scope)
-                for word, value in timing.items()
-            }
-        trigger = getattr(kind, "trigger", None)
-        if isinstance(trigger, MessageTrigger):
-            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
+        self._compile_event(name, kind, node.scope)
+        if isinstance(kind, Wait):
+            for _, leaf in leaves_of(kind.whole):
+                self._compile_event(place_of(name, leaf.number), leaf, node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
                 (tuple(path.split(".")), self._value(value, f"node {name}: output {path}", seen))
                 for path, value in kind.output.items()
             )
+
+    def _compile_event(self, name: str, kind: object, scope: str) -> None:
+        """Compile when an event is due, and its key."""
+        trigger = getattr(kind, "trigger", None)
+        timing = timing_of(trigger or kind)
+        if timing:
+            self.timing[name] = {
+                word: self._value(value, f"node {name}: {word}", scope)
+                for word, value in timing.items()
+            }
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", scope)
 
 
 _GRAPHS: dict[int, Graph] = {}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.approval import Approval, values_of
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
@@ -17,12 +18,14 @@ from streams.domain.net.model import (
     Node,
     Scope,
     Throw,
+    Wait,
     WithOutput,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
 from streams.domain.net.validate_repeat import repeat_expressions
+from streams.domain.net.validate_wait import wait_problems, wait_values
 
 Where = tuple[str | int, ...]
 
@@ -39,6 +42,7 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
+        found.extend(wait_problems(node))
     return found
 
 
@@ -60,10 +64,14 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     single: dict[str, Expression | None] = {**timing_of(kind)}
     if isinstance(kind, Activity):
         single = {"input": kind.input}
+    elif isinstance(kind, Approval):
+        yield from values_of(kind)
     elif isinstance(kind, Throw):
         single = {"payload": kind.payload}
     elif isinstance(kind, End) and kind.error is not None:
         single = {"error": kind.error.message}
+    elif isinstance(kind, Wait):
+        yield from wait_values(kind)
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
     trigger = getattr(kind, "trigger", None)
