@@ -155,6 +155,38 @@ def test_a_signal_wakes_all_that_wait():
     assert judged(endless, endless.replace("listener", "second"), SIGNALLER).sound
 
 
+CHOICE = "  choose: {type: exclusive, next: [{to: ask, when: more}, {to: end, default: true}]}\n"
+STARTED = """
+id: store
+version: 1.0.0
+nodes:
+  start: {type: start, message: order, next: tell}
+  tell: {type: throw, message: answer, next: end}
+  end: {type: end}
+"""
+
+
+def test_a_workflow_that_a_message_starts_need_not_start():
+    accord = judged(SHOP, STARTED)
+    assert (accord.sound, accord.discords, accord.parties) == (True, [], ["shop", "store"])
+    silent = (
+        SHOP.replace("next: ask}", "next: choose}")
+        .replace(
+            "  ask:",
+            CHOICE + "  ask:",
+        )
+        .replace("nodes:", "variables: {more: boolean}\nnodes:")
+    )
+    assert judged(silent, STARTED).sound
+    mute = STARTED.replace("throw, message: answer", "timer, duration: 5")
+    assert judged(SHOP, mute).parties == ["shop", "store"]
+    deaf = STARTED.replace("message: answer, next: end", "message: answer, next: wait").replace(
+        "  end:", "  wait: {type: catch, message: order, next: end}\n  end:"
+    )
+    (found,) = judged(SHOP, deaf).discords
+    assert "store waits at wait for the message order" in found.message
+
+
 CALLER = """
 id: caller
 version: 1.0.0

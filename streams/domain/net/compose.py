@@ -37,6 +37,7 @@ from streams.domain.net.model import (
     Node,
     Scope,
     SignalTrigger,
+    Start,
     Throw,
 )
 from streams.domain.net.petri import Firing, Net
@@ -122,8 +123,10 @@ class _Composition:
         failed = self._place(definition.id, "failed")
         frame = Frame(definition, net, label, shift, children, busy, failed)
         block = block_of(shift, len(self._origins))
+        called = depth > 0 and not scope
         for firing in net.firings:
-            self._firings.extend(self._of(firing, frame, block))
+            if not called or not _is_triggered(definition.nodes[firing.steps[0].node]):
+                self._firings.extend(self._of(firing, frame, block))
         for host in children:
             self._firings.extend(abandoning(frame, host, block))
         named = {name: 1 << shift + number for number, name in enumerate(net.places)}
@@ -133,7 +136,15 @@ class _Composition:
             if isinstance(node.kind, End) and node.kind.error is not None and node.id in named
         }
         done = net.ends << shift | failed
+        if not called and self._waits_to_start(definition):
+            done |= net.start << shift
         return Part(block, done, errors | {failed: ""}, net.start << shift)
+
+    def _waits_to_start(self, definition: Definition) -> bool:
+        """Tell whether only the others start a definition: it need never begin."""
+        kinds = (node.kind for node in definition.nodes.values() if not node.scope)
+        starts = [kind for kind in kinds if isinstance(kind, Start)]
+        return all(self._found.is_inside(kind.trigger) for kind in starts)
 
     def _children(
         self, definition: Definition, scope: str, label: str, depth: int
@@ -208,3 +219,8 @@ class _Composition:
                 others = [one for number, one in enumerate(waiting) if number not in some]
                 if len({one.pre for one in woken}) == count:
                     yield from together(moved, woken, [one.pre for one in others])
+
+
+def _is_triggered(node: Node) -> bool:
+    """Tell whether a node is a start that a call does not take."""
+    return isinstance(node.kind, Start) and node.kind.trigger is not None

@@ -16,6 +16,7 @@ from streams.domain.net.model import (
     MessageTrigger,
     Node,
     SignalTrigger,
+    Start,
     Throw,
 )
 from streams.domain.net.petri import Step
@@ -107,7 +108,7 @@ def conversation(definitions: Sequence[Definition]) -> Conversation:
 def trigger_of(node: Node) -> object:
     """Return what an event waits for or throws; None for all other nodes."""
     kind = node.kind
-    return kind.trigger if isinstance(kind, Catch | Throw | Boundary) else None
+    return kind.trigger if isinstance(kind, Start | Catch | Throw | Boundary) else None
 
 
 def called_by(node: Node) -> str:
