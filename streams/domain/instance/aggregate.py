@@ -31,6 +31,7 @@ from streams.domain.instance.operate import (
     decide_suspend,
     decide_terminate,
 )
+from streams.domain.instance.parts import divide, joined
 from streams.domain.instance.start import (
     decide_child,
     decide_create,
@@ -113,6 +114,8 @@ class InstanceAggregate:
     encode = staticmethod(s.encode)
     decode = staticmethod(s.decode_state)
     remnant = staticmethod(s.remnant)
+    divide = staticmethod(divide)
+    joined = staticmethod(joined)
     next_due = staticmethod(next_due)
 
     @staticmethod
