@@ -14,6 +14,7 @@ from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
 from schemas import events as e
 from schemas.data_events import VariablesObserved
+from schemas.section_events import SectionAwaited, SectionEnded, SectionExtended, SectionLocked
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -274,6 +275,10 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
     VariablesObserved: _unchanged,
+    SectionAwaited: _token_placed,
+    SectionLocked: _unchanged,
+    SectionExtended: _unchanged,
+    SectionEnded: _executed,
 }
 
 

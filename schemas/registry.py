@@ -19,6 +19,7 @@ from schemas import (
     lock_events,
     replies,
     results,
+    section_events,
     tasks,
     telemetry,
 )
@@ -98,6 +99,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
     data_events.VariablesObserved: "variables.observed",
+    section_events.SectionAwaited: "section.awaited",
+    section_events.SectionLocked: "section.locked",
+    section_events.SectionExtended: "section.extended",
+    section_events.SectionEnded: "section.ended",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
@@ -158,6 +163,7 @@ _EVENT_MODULES: Final = tuple(
         data_events,
         definition_events,
         lock_events,
+        section_events,
     )
 )
 EVENT_TYPES: Final = tuple(

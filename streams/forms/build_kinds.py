@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -56,6 +57,7 @@ from streams.forms.shape_nodes import (
     ExclusiveShape,
     InclusiveShape,
     JoinShape,
+    LockShape,
     ParallelShape,
     ScopeShape,
     StartShape,
@@ -129,6 +131,7 @@ def _(shape: ScopeShape) -> NodeKind:
         expressions(shape.output),
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
+        lock=locking(shape.lock),
     )
 
 
@@ -164,6 +167,13 @@ def _(shape: CallShape) -> NodeKind:
         shape.placement == "spread",
         recovery(shape.on_failure),
     )
+
+
+def locking(shape: LockShape | None) -> Locking | None:
+    """Return the lock that a scope holds."""
+    if shape is None:
+        return None
+    return Locking(Expression(shape.name), optional(shape.ttl), optional(shape.wait), shape.token)
 
 
 def trigger(shape: BoundaryShape) -> Trigger:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from streams.domain.net.locking import FENCE
 from streams.forms.shape_base import (
     Duration,
     NodeShape,
@@ -98,6 +99,15 @@ class CallShape(NodeShape):
     on_failure: RecoveryShape | None = None
 
 
+class LockShape(Shape):
+    """`lock:` of a scope; its times may be expressions."""
+
+    name: Any
+    ttl: Any = None
+    wait: Any = None
+    token: str = Field(default=FENCE, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
 class ScopeShape(NodeShape):
     """`type: scope`; its nodes and flows are unfolded into the definition's."""
 
@@ -105,3 +115,9 @@ class ScopeShape(NodeShape):
     variables: dict[str, VariableShape] = Field(default_factory=dict)
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
+    lock: LockShape | None = None
+
+    @field_validator("lock", mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given

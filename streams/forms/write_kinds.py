@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -128,7 +129,7 @@ def _(kind: Throw) -> dict[str, Any]:
 def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
-    return {"type": "scope", **given(variables=own, **mappings)}
+    return {"type": "scope", **given(variables=own, **mappings, lock=locking(kind.lock))}
 
 
 @written.register
@@ -146,6 +147,14 @@ def _(kind: Boundary) -> dict[str, Any]:
 def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     """Return when a timer is due."""
     return {word: value.source for word, value in timing_of(kind).items()}
+
+
+def locking(kind: Locking | None) -> dict[str, Any] | None:
+    """Return the lock that a scope holds."""
+    if kind is None:
+        return None
+    named = kind.fence if kind.fence != FENCE else None
+    return {key: value.source for key, value in kind.values()} | there(token=named)
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
-from streams.forms.shape_nodes import FailureShape
+from streams.forms.shape_nodes import FailureShape, LockShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
@@ -31,6 +31,7 @@ PAGES = {
 """The page of a kind, where it has not the kind's own name."""
 PARTS = {
     FailureShape: "start_and_end",
+    LockShape: "scope",
     RetryShape: "activity",
     VariableShape: "expressions",
     FlowShape: "expressions",

@@ -22,6 +22,8 @@ from schemas.commands import (
     DeleteInstance,
     FailCall,
     FireTimer,
+    LockGranted,
+    LockLost,
     OpenSubscription,
     PublishDefinition,
     PublishMessage,
@@ -50,7 +52,7 @@ from schemas.results import (
 )
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from streams.testing.spec import NOW, activity_type, channel, definition, device, instance, lock
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -85,6 +87,21 @@ nodes:
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
 
+LOCKING = """
+id: locking
+version: 1.0.0
+nodes:
+  start: {type: start, next: part}
+  part:
+    type: scope
+    lock: {name: red, ttl: PT9S}
+    nodes:
+      in: {type: start, next: wait}
+      wait: {type: timer, duration: PT1H, next: out}
+      out: {type: end}
+    next: end
+  end: {type: end}
+"""
 MERGING = """
 id: merging
 version: 1.0.0
@@ -94,6 +111,10 @@ nodes:
   work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
   end: {type: end}
 """
+
+
+def locking():
+    return instance(LOCKING).given(RunInstance("locking"))
 
 
 def one():
@@ -264,6 +285,18 @@ HISTORIES = {
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
     "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
+    "section.awaited": locking,
+    "section.locked": lambda: instance(LOCKING).given(
+        *locking().given(LockGranted("red", 2, 77, NOW + 9_000)).past[:3]
+    ),
+    "section.extended": lambda: (
+        locking().given(LockGranted("red", 2, 77, NOW + 9_000)).later(3_000).given(FireTimer(0))
+    ),
+    "section.ended": lambda: instance(LOCKING).given(
+        *locking()
+        .given(LockGranted("red", 2, 77, NOW + 9_000), LockLost("red", 2, 77, "expired"))
+        .past[:-1]
+    ),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),

@@ -30,6 +30,7 @@ from streams.domain.instance.interrupt import stop_scope, stop_token
 from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
+from streams.domain.instance.sections import ask, fence_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
@@ -134,7 +135,10 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     """Run a scope from its start; what its boundary events wait for begins with it."""
     around = scope_of(work.state.tokens.get(token, ""))
     try:
-        own = scope_locals(work, node, around)
+        fence = _fence(work, node, token, around)
+        if fence is None:
+            return
+        own = scope_locals(work, node, around) | fence
         events = events_on(work, node, token, around)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
@@ -147,6 +151,17 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     observe(work, node, token, around)
     await_events(work, token, events)
     settle(work, walked, key)
+
+
+def _fence(work: Work, node: str, token: int, around: int) -> dict[str, bytes] | None:
+    """Return what a section knows of its lock; None where it has to wait for it first."""
+    kind = work.graph.nodes[node].kind
+    if not isinstance(kind, Scope) or kind.lock is None:
+        return {}
+    fence = fence_of(work, kind.lock, token)
+    if fence is None:
+        ask(work, node, token, around)
+    return fence
 
 
 def complete_scope_if_done(work: Work, scope: int) -> None:

@@ -17,6 +17,7 @@ from schemas import events as e
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_sections import SECTIONS
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.places import SCOPE
 from streams.domain.instance.state import InstanceState
@@ -47,7 +48,11 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
         if moves.consumed and (
-            state.subscriptions or state.scopes or state.compensations or state.observed
+            state.subscriptions
+            or state.scopes
+            or state.compensations
+            or state.observed
+            or state.sections
         ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
@@ -147,6 +152,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         compensations=_NONE,
         notifications=_NONE,
         observed=_NONE,
+        sections=_NONE,
         reason=reason,
     )
 
@@ -378,6 +384,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.VariablesSet: _intervened,
     **RECOVERY,
     **DATA,
+    **SECTIONS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

@@ -142,6 +142,18 @@ class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of sets: elements, as a JSON list, that others have added since."""
 
 
+class OpenSection(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A section that waits for its lock, or has it. Its key is the sequence of its first event."""
+
+    node: str
+    token: int
+    lock: str
+    ttl_ms: int
+    fence: int = 0
+    """The fencing token; 0 while it waits."""
+    extend_at: int = 0
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -176,6 +188,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
     observed: dict[int, Observed] = {}
+    sections: dict[int, OpenSection] = {}
 
 
 encode_state = msgspec.msgpack.Encoder().encode

@@ -73,6 +73,7 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "locks",
         "merges",
         "messages",
         "nodes",
@@ -119,6 +120,8 @@ class Graph:
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
         self.straight = self._straight_ways()
+        self.locks: dict[str, dict[str, Value]] = {}
+        """What is computed of the locks of sections: name, time to live, wait."""
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -230,6 +233,11 @@ class Graph:
             self.timing[name] = {
                 word: self._value(value, f"node {name}: {word}", node.scope)
                 for word, value in timing.items()
+            }
+        if isinstance(kind, Scope) and kind.lock is not None:
+            self.locks[name] = {
+                key: self._value(value, f"node {name}: lock {key}", node.scope)
+                for key, value in kind.lock.values()
             }
         trigger = getattr(kind, "trigger", None)
         if isinstance(trigger, MessageTrigger):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.locking import Locking
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -189,6 +190,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
     """Merge policies of local variables that have one."""
+    lock: Locking | None = None
+    """Held while the scope runs."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):

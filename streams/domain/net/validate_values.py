@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.locking import locking_problems
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -37,6 +38,8 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
+        if isinstance(node.kind, Scope):
+            found.extend(locking_problems(("nodes", node.id), node.kind.lock))
     return found
 
 
@@ -65,6 +68,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    if isinstance(kind, Scope) and kind.lock is not None:
+        yield from ((("lock", key), value) for key, value in kind.lock.values())
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
