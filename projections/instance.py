@@ -12,7 +12,9 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import condition_events
 from schemas import events as e
+from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
 from schemas.section_events import SectionAwaited, SectionEnded, SectionExtended, SectionLocked
 
@@ -136,7 +138,9 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-WithMoves = e.NodeExecuted | e.EventTriggered | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted
+Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted
+WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 
 
 def _error(row: Instance, text: str) -> None:
@@ -205,7 +209,9 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
+def _token_placed(
+    row: Instance, body: e.TimerScheduled | e.CallStarted | i.IterationStarted, _: Event
+) -> None:
     _place(row, body.token, body.node)
 
 
@@ -216,6 +222,10 @@ def _executed(row: Instance, body: WithMoves, _: Event) -> None:
 def _scope_started(row: Instance, body: e.ScopeStarted, _: Event) -> None:
     row.tokens.setdefault(body.token, body.node)
     _move(row, body.moves)
+
+
+def _item_started(row: Instance, body: i.ItemStarted, event: Event) -> None:
+    row.tokens[body.token] = f"{body.node}@{event.envelope.sequence}"
 
 
 def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
@@ -271,9 +281,15 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NodeSkipped: _executed,
     e.NodeCompleted: _executed,
     e.VariablesSet: _executed,
+    condition_events.ConditionEnded: _unchanged,
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    i.IterationStarted: _token_placed,
+    i.ItemsListed: _unchanged,
+    i.ItemStarted: _item_started,
+    i.ItemCompleted: _unchanged,
+    i.IterationCompleted: _executed,
     VariablesObserved: _unchanged,
     SectionAwaited: _token_placed,
     SectionLocked: _unchanged,

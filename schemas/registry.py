@@ -12,10 +12,12 @@ from schemas import (
     activity_types,
     channel_events,
     commands,
+    condition_events,
     data_events,
     definition_events,
     definitions,
     events,
+    iteration_events,
     lock_events,
     replies,
     results,
@@ -47,6 +49,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.ReleaseLock: "ReleaseLock",
     commands.ForceReleaseLock: "ForceReleaseLock",
     commands.StartChild: "StartChild",
+    commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
     commands.RequestLock: "RequestLock",
@@ -95,9 +98,15 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    iteration_events.IterationStarted: "iteration.started",
+    iteration_events.ItemsListed: "items.listed",
+    iteration_events.ItemStarted: "item.started",
+    iteration_events.ItemCompleted: "item.completed",
+    iteration_events.IterationCompleted: "iteration.completed",
     data_events.VariablesObserved: "variables.observed",
     section_events.SectionAwaited: "section.awaited",
     section_events.SectionLocked: "section.locked",
@@ -144,7 +153,7 @@ VERSIONS: Final[dict[str, int]] = {
     "ActivityStarted": 2,
     "PublishDefinition": 2,
     "DefinitionSubmitted": 2,
-    "DefinitionPublished": 2,
+    "DefinitionPublished": 3,
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
@@ -154,18 +163,18 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
-_EVENT_MODULES: Final = tuple(
-    module.__name__
-    for module in (
-        events,
-        activity_type_events,
-        channel_events,
-        data_events,
-        definition_events,
-        lock_events,
-        section_events,
-    )
+_EVENTS: Final = (
+    events,
+    iteration_events,
+    activity_type_events,
+    channel_events,
+    condition_events,
+    data_events,
+    definition_events,
+    lock_events,
+    section_events,
 )
+_EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

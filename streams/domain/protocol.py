@@ -52,6 +52,13 @@ class Definitions(Protocol):
         """Return that version, or the newest where `version` is empty; None if unknown."""
         ...
 
+    def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
+        """Return the definitions whose newest version a `message` or `signal` starts, in order.
+
+        It may be too old to be relied on: the definition itself decides what it starts.
+        """
+        ...
+
     def queue_exists(self, queue: str) -> bool:
         """Tell whether the activity queue has a topic."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
@@ -60,8 +61,8 @@ from streams.forms.shape_nodes import (
     LockShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
+from streams.forms.shape_starts import StartShape
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
@@ -69,9 +70,8 @@ ANY_ERROR: Final = "*"
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
 """Duration, date, cycle, cron and zone of a timer."""
-_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_Plain = ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
-    StartShape: Start,
     EventGatewayShape: EventGateway,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
@@ -101,6 +101,12 @@ def _(shape: ActivityShape) -> NodeKind:
         recovery(shape.on_failure),
         output_schema=shape.output_schema,
     )
+
+
+@kind_of.register
+def _(shape: StartShape) -> NodeKind:
+    plain = shape.message is None and shape.signal is None
+    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
@@ -148,7 +154,7 @@ def _(shape: BoundaryShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: CatchShape) -> NodeKind:
-    return Catch(channelled(shape), shape.result_path, expressions(shape.output))
+    return Catch(caught(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
@@ -180,8 +186,8 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None:
-        return channelled(shape)
+    if shape.message is not None or shape.signal is not None or shape.condition is not None:
+        return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
 
 
@@ -191,9 +197,16 @@ def moment(shape: MomentShape) -> Moment:
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
-def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+def caught(shape: BoundaryShape | CatchShape) -> Channelled | ConditionTrigger:
+    """Return a message, a signal or a condition."""
+    if shape.condition is not None:
+        return ConditionTrigger(shape.condition)
+    return channelled(shape)
+
+
+def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:
     """Return a message or a signal."""
     if shape.message is not None:
-        return MessageTrigger(shape.message, Expression(shape.key))
+        return MessageTrigger(shape.message, Expression(getattr(shape, "key", "")))
     assert shape.signal is not None
     return SignalTrigger(shape.signal)

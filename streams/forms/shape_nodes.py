@@ -15,12 +15,7 @@ from streams.forms.shape_base import (
     Shape,
     VariableShape,
 )
-
-
-class StartShape(NodeShape):
-    """`type: start`."""
-
-    type: Literal["start"]
+from streams.forms.shape_repeat import RepeatedShape
 
 
 class FailureShape(Shape):
@@ -68,7 +63,7 @@ class JoinShape(NodeShape):
     count: int = Field(ge=1)
 
 
-class ActivityShape(NodeShape):
+class ActivityShape(RepeatedShape):
     """`type: activity`."""
 
     type: Literal["activity"]
@@ -86,7 +81,7 @@ class ActivityShape(NodeShape):
     output_schema: Any = None
 
 
-class CallShape(NodeShape):
+class CallShape(RepeatedShape):
     """`type: call`."""
 
     type: Literal["call"]
@@ -108,7 +103,7 @@ class LockShape(Shape):
     token: str = Field(default=FENCE, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
-class ScopeShape(NodeShape):
+class ScopeShape(RepeatedShape):
     """`type: scope`; its nodes and flows are unfolded into the definition's."""
 
     type: Literal["scope"]

@@ -26,6 +26,8 @@ _FLOW_KEYS = {
 
 
 SCOPES_DEEP_MAX: Final = 20
+_EVENTS: Final = frozenset({"boundary", "catch"})
+"""Kinds that may wait for a condition."""
 
 
 class Place(NamedTuple):
@@ -211,6 +213,8 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
     if kind is None and "activity_type" in node:
         lowered = "activity"
     node["type"] = lowered
+    if lowered in _EVENTS and isinstance(node.get("condition"), str):
+        node["condition"] = _bare(node["condition"])
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))
     return _activity(node) if kind == "Activity" else node

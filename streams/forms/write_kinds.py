@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
@@ -40,7 +41,6 @@ from streams.forms.write_parts import (
 )
 
 _NAMES: Final = {
-    Start: "start",
     EventGateway: "event_gateway",
     ExclusiveGateway: "exclusive",
     ParallelGateway: "parallel",
@@ -74,6 +74,13 @@ def _(kind: Activity) -> dict[str, Any]:
         ),
         **there(output_schema=kind.output_schema),
     }
+
+
+@written.register
+def _(kind: Start) -> dict[str, Any]:
+    waits = {} if kind.trigger is None else trigger(kind.trigger)
+    mapping = given(result_path=kind.result_path, output=sources(kind.output))
+    return {"type": "start", **waits, **mapping}
 
 
 @written.register
@@ -165,4 +172,6 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, ConditionTrigger):
+        return {"condition": f"${{{kind.condition}}}"}
     return {**moment(kind), **given(missed="each" if kind.each else None)}

@@ -270,16 +270,18 @@ def _definition_record(effect: RecordDefinition) -> DefinitionRecord:
 
 
 def internal_envelope(
-    sender: Slot,
-    incarnation: str,
-    sequence: int,
+    sender: str,
     number: int,
     effect: SendCommand,
     now: int,
     cause: Context,
 ) -> Envelope:
-    """Return the envelope of a command that an aggregate sends."""
-    name = f"{sender.id}@{incarnation}:{sequence}>{number}"
+    """Return the envelope of a command that an aggregate sends.
+
+    `sender` names the decision: `ID@INCARNATION:SEQUENCE` of its last event, or where it made
+    none the command that it was about, so that no two commands have one id.
+    """
+    name = f"{sender}>{number}"
     kind = MESSAGES[type(effect.body)]
     incarnation_wanted = "" if isinstance(effect.body, Continue) else effect.incarnation
     return Envelope(

@@ -35,6 +35,7 @@ COMMANDS = {
     "RunInstance": RUN,
     "CreateInstance": c.CreateInstance("flow"),
     "StartChild": c.StartChild("flow", "", b"{}", "parent", "life", 3),
+    "TriggerInstance": c.TriggerInstance("flow", "1.0.0", "start", "message"),
     "StartInstance": c.StartInstance(),
     "SuspendInstance": c.SuspendInstance(),
     "ResumeInstance": c.ResumeInstance(),
@@ -76,6 +77,7 @@ Command               Created    Running    Suspended Completed Failed  Cancelle
 RunInstance           e          e          e         e         e       e         e          e
 CreateInstance        e          e          e         e         e       e         e          e
 StartChild            e          e          e         e         e       e         e          e
+TriggerInstance       e          e          e         e         e       e         e          e
 StartInstance         Running    -          -         -         -       -         -          -
 SuspendInstance       -          Suspended  -         -         -       -         -          -
 ResumeInstance        -          -          Running   -         -       -         -          -

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance
+from schemas.commands import (
+    CompleteCall,
+    Correlate,
+    FailCall,
+    RunInstance,
+    SetVariables,
+    TriggerInstance,
+)
 from schemas.events import ActivityScheduled
 from schemas.registry import public_type as type_of
 from schemas.results import FailActivity
@@ -16,6 +23,7 @@ from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.shape_nodes import FailureShape, LockShape
+from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
@@ -23,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "streams" / "domain" / "docs"
 EXAMPLES = sorted((ROOT / "examples" / "nodes").glob("*.yaml"))
 PAGES = {
-    "start": "start_and_end",
     "end": "start_and_end",
     "catch": "catch_and_throw",
     "throw": "catch_and_throw",
@@ -37,6 +44,9 @@ PARTS = {
     FlowShape: "expressions",
     DefinitionShape: "expressions",
     RecoveryShape: "failure",
+    EachShape: "repeat",
+    CollectShape: "repeat",
+    LoopShape: "repeat",
     PropertyShape: "soundness",
 }
 """The page of a part that is no node."""
@@ -151,6 +161,16 @@ def came(spec, node, name, payload=b"null"):
     (number,) = [n for n, one in spec.state.subscriptions.items() if one.node == node]
     channel = spec.state.subscriptions[number].channel
     return spec.given(Correlate(number, channel, "m1", name, payload))
+
+
+def test_a_start_is_taken_by_hand_by_a_message_or_by_a_signal():
+    assert begun("start").past[-1].input == b'{"pieces":1}'
+    text = (ROOT / "examples" / "nodes" / "start.yaml").read_text()
+    ordered = TriggerInstance("take-order", "1.0.0", "ordered", "message", b'{"pieces":3}', "m1")
+    spec = instance(text).given(ordered)
+    assert (spec.past[-1].input, value(spec, "order")) == (b'{"pieces":3}', {"pieces": 3})
+    counted = TriggerInstance("take-order", "1.0.0", "stocktaking", "signal", b"null", "s1")
+    assert waiting(instance(text).given(counted)) == ["count"]
 
 
 def test_an_end_takes_its_own_token():
@@ -356,3 +376,12 @@ def test_a_call_whose_child_fails_throws_its_error():
     spec = spec.given(FailCall(call, "NotFound", "no such definition"))
     assert spec.state.status == "Completed"
     assert spec.past[-2].node == "no_greeting"
+
+
+def test_conditions_act_when_they_become_true():
+    spec = begun("condition").given(SetVariables(b'{"stock":9}'), SetVariables(b'{"stock":8}'))
+    assert (waiting(spec), value(spec, "wanted")) == (["order", "sell"], 11)
+    spec = complete(spec.given(SetVariables(b'{"stock":0}')), "order")
+    assert (waiting(spec), spec.state.status) == ([], "Running")
+    spec = spec.given(SetVariables(b'{"stock":20}'))
+    assert complete(spec, "reopen").state.status == "Completed"

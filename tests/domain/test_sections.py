@@ -241,6 +241,19 @@ def test_a_suspended_section_begins_when_the_instance_is_resumed():
     assert waiting(spec.given(SuspendInstance(), ResumeInstance())) == ["change"]
 
 
+def test_each_run_of_a_scope_is_a_section_of_its_own():
+    each = AROUND.replace('lock: "stock-${article}"', "each: {count: 2}\n        lock: stock-pen")
+    spec = asked(each)
+    first, second = sorted(spec.state.sections)
+    spec = spec.given(LockGranted("stock-pen", first, 77))
+    assert waiting(spec) == ["change"]
+    spec = complete(spec, "change")
+    assert returns(spec) == [("stock-pen", first)]
+    spec = spec.given(LockLost("stock-pen", first, 77, "forced"))
+    spec = complete(spec.given(LockGranted("stock-pen", second, 78)), "change")
+    assert spec.state.status == "Completed"
+
+
 def test_a_lock_without_a_name_is_an_incident():
     spec = instance(EXAMPLE).given(RunInstance("change-stock", "", b'{"article":"a pen"}'))
     number, found = incident_of(spec)

@@ -6,6 +6,7 @@ come to mean something else.
 """
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
@@ -155,6 +156,22 @@ def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
 
 
+REPEATED = (HERE / "repeated.yaml").read_text()
+REPEATED_UNTIL = {
+    "iteration.started": 2,
+    "items.listed": 3,
+    "item.started": 4,
+    "item.completed": 9,
+    "iteration.completed": 16,
+}
+
+
+def repeated(count):
+    spec = instance(REPEATED).given(RunInstance("repeated", "", b'{"orders":["a",7,null]}'))
+    worked = [CompleteActivity(key, 1, b'{"x":4}') for key in (7, 5, 11)]
+    return instance(REPEATED).given(*spec.given(*worked).past[:count])
+
+
 WATCHED = """
 id: watched
 version: 1.0.0
@@ -231,6 +248,18 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
+CONDITIONAL = """
+id: conditional
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, next: end}
+  many: {type: boundary, on: work, condition: "${n > 5}", interrupting: false, next: told}
+  told: {type: end}
+  end: {type: end}
+"""
+
+
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
@@ -284,6 +313,9 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
+    "condition.ended": lambda: instance(CONDITIONAL).given(
+        RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
+    ),
     "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "section.awaited": locking,
     "section.locked": lambda: instance(LOCKING).given(
@@ -300,6 +332,7 @@ HISTORIES = {
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from streams.domain.instance.awaiting import (
     takes_many,
     throw_to_channel,
 )
+from streams.domain.instance.end_run import Run, end_run
 from streams.domain.instance.ending import RESULT, complete, complete_if_done, end_failed, no_result
 from streams.domain.instance.enter import (
     UNBEGUN,
@@ -27,9 +28,11 @@ from streams.domain.instance.enter import (
 )
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
+from streams.domain.instance.iterate import Ways, begin_iteration, go_on
 from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
+from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.sections import ask, fence_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
@@ -62,6 +65,9 @@ def leave(
 
     `scope` is the running scope of the tokens, `before` what was passed before the node.
     """
+    if scope and is_run_of(work.state, node, scope):
+        end_run(work, Run(node, scope, consumed, writes), cause, _WAYS)
+        return
     way = work.graph.straight.get(node)
     suspended = work.state is not None and work.state.status == SUSPENDED
     if way is None or suspended or scope or before or work.exhausted(way.steps):
@@ -82,8 +88,6 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
     if walked.final:
         _final(work, walked.final, scope)
         return
-    for node, token in walked.entries:
-        begin(work, node, token or work.state.next_token)
     for trouble in walked.troubles:
         incident(
             work,
@@ -95,6 +99,9 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
             trouble.values,
             trouble.place,
         )
+    for node, token in walked.entries:
+        if not token or token in work.state.tokens:  # What began before may have stopped it.
+            begin(work, node, token or work.state.next_token)
     if walked.held:
         work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
     if scope:
@@ -105,7 +112,11 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
 
 def begin(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; a scope begins with its own start."""
-    kind = work.graph.nodes[node].kind
+    graph = work.graph
+    if graph.repeats and node in graph.repeats and not _is_in_run(work, node, token):
+        begin_iteration(work, node, token, _WAYS)
+        return
+    kind = graph.nodes[node].kind
     if type(kind) is Activity:  # The most frequent by far.
         enter(work, node, token)
     elif isinstance(kind, Scope):
@@ -114,6 +125,20 @@ def begin(work: Work, node: str, token: int) -> None:
         _throw_event(work, node, kind, token)
     else:
         enter(work, node, token)
+
+
+def _is_in_run(work: Work, node: str, token: int) -> bool:
+    return is_run_of(work.state, node, scope_of(work.state.tokens.get(token, "")))
+
+
+_WAYS: Final = Ways(begin, leave)
+
+
+def go_on_all(work: Work) -> None:
+    """Begin the runs of repeated nodes that could not begin before."""
+    for key in list(work.state.iterations):
+        if key in work.state.iterations:
+            go_on(work, key, _WAYS)
 
 
 def _throw_event(work: Work, node: str, kind: Throw, token: int) -> None:
@@ -139,7 +164,8 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
         if fence is None:
             return
         own = scope_locals(work, node, around) | fence
-        events = events_on(work, node, token, around)
+        inside = is_run_of(work.state, node, around)
+        events = [] if inside else events_on(work, node, token, around)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return
@@ -238,7 +264,7 @@ def catch(
     scope, host, node = scope_of(place), bare(place).partition("/")[0], opened.node
 
     kind = work.graph.nodes[node].kind
-    stays = bool(opened.channel) and takes_many(work, node)
+    stays = opened.kind != "timer" and takes_many(work, node)
     next_due = missed = 0
     if opened.schedule:
         next_due, missed = following(work, opened)

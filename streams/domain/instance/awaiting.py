@@ -12,6 +12,7 @@ from streams.domain.expressions.schedules import Next, read_schedule
 from streams.domain.instance.state import OpenSubscription as Waiting
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Boundary,
     Channelled,
@@ -58,6 +59,8 @@ def awaited(work: Work, name: str, scope: int) -> Awaited:
         channel = _channel(work, name, trigger, scope)
         kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
         return Awaited(name, kind, channel=channel)
+    if isinstance(trigger, ConditionTrigger):
+        return Awaited(name, "condition")
     due, schedule = timed(work, name, scope)
     return Awaited(name, "timer", due, schedule=schedule if takes_many(work, name) else "")
 

@@ -21,6 +21,7 @@ from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
+from streams.domain.instance.runs import is_run_of, named
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
@@ -50,7 +51,9 @@ def enter(work: Work, node: str, token: int) -> None:
     kind = work.graph.nodes[node].kind
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
-        events = events_on(work, node, token, scope) if node in work.graph.boundaries else []
+        events = []
+        if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
+            events = events_on(work, node, token, scope)
         if isinstance(kind, Activity):
             _activity(work, node, kind, token, scope)
         elif isinstance(kind, Timer):
@@ -110,8 +113,8 @@ def incident(
     place: str = "",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
-    said = shortened(message, work.ctx.limits.text)
     place = place or _resting(work, node, token)
+    said = shortened(named(work.state, place) + message, work.ctx.limits.text)
     where = "" if place == node else place
     work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
 

@@ -18,7 +18,7 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
         changes["compensations"] = kept_ones
     if state.observed:
         changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
-    for name in ("scopes", "subscriptions", "sections"):
+    for name in ("scopes", "subscriptions", "iterations", "sections"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}
         if len(kept) != len(hanging):

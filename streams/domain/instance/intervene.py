@@ -17,6 +17,7 @@ from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
 from streams.domain.instance.places import bare, scope_of
+from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import Incident, InstanceState
 from streams.domain.instance.variables import given_variables, local_name, seen_from
 from streams.domain.instance.walk import Walk
@@ -85,6 +86,8 @@ def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outco
 
 def _flow(work: Work, node: str, wanted: str, scope: int) -> Flow | Rejected | None:
     """Return the flow to leave a node by; None where the node itself can tell."""
+    if is_run_of(work.state, node, scope):
+        return None  # What follows the node follows when all its runs are done.
     flows = [route.flow for route in work.graph.outgoing[node]]
     names = ", ".join(flow.id for flow in flows)
     if wanted:

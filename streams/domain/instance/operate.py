@@ -23,7 +23,7 @@ from schemas.events import (
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import advance, begin, leave
+from streams.domain.instance.advance import advance, begin, go_on_all, leave
 from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.fitting import check_writes
@@ -37,7 +37,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call
+from streams.domain.net.model import Activity, Call, Start
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
@@ -88,6 +88,7 @@ def _release(work: Work) -> None:
         if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
             _release_in(work, scope)
     begin_held(work)
+    go_on_all(work)
 
 
 def _release_in(work: Work, scope: int) -> None:
@@ -186,10 +187,14 @@ def _retry(work: Work, found: Incident) -> None:
 
 
 def _subscribe_again(work: Work, node: str) -> bool:
-    """Ask a channel once more that could not open an event's subscription."""
-    waits = [n for n, one in work.state.subscriptions.items() if one.node == node and one.channel]
-    for number in waits:
-        subscribe(work, number)
+    """Ask a channel once more that could not open an event's subscription.
+
+    Tells whether the event is waited for already; a condition is evaluated again by itself.
+    """
+    waits = {n: one.channel for n, one in work.state.subscriptions.items() if one.node == node}
+    for number, channel in waits.items():
+        if channel:
+            subscribe(work, number)
     return bool(waits)
 
 
@@ -198,7 +203,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output, written = None, {}
-    if isinstance(kind, Activity | Call):
+    if isinstance(kind, Activity | Call | Start):
         path = kind.result_path or "result"
         output, first = _result(variables, path), path.partition(".")[0]
         written = {first: variables.get(first, b"null")}

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from schemas.events import NO_PARENT, Parent
+from streams.domain.instance.chunks import Chunks
 
 CREATED: Final = "Created"
 RUNNING: Final = "Running"
@@ -94,6 +95,27 @@ class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The token that waits at the scope's node; it says which scope is around."""
     variables: dict[str, bytes] = {}
     """The local ones: canonical JSON by name."""
+    iteration: int = 0
+    """The iteration that it is a run of; 0 where it is a scope of its own."""
+    index: int = 0
+    """Which run, from 0."""
+
+
+class Iteration(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A node that is run several times. Its key is the sequence of `iteration.started`."""
+
+    node: str
+    token: int
+    """The token that waits at the node; its runs hang on it."""
+    total: int
+    """Runs to come; -1 where nobody knows."""
+    begun: int = 0
+    done: int = 0
+    size: int = 0
+    """Bytes of what is collected."""
+    items: Chunks = []
+    outputs: Chunks = []
+    """What is collected, in the order of the items; empty where nothing is yet."""
 
 
 class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -110,6 +132,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The message that it took last, where it takes many."""
     schedule: str = ""
     """Of a timer that comes again and again: when."""
+    met: bool = False
+    """Of a condition that acts each time it becomes true: that it has, and is still true."""
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -188,6 +212,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
     observed: dict[int, Observed] = {}
+    iterations: dict[int, Iteration] = {}
     sections: dict[int, OpenSection] = {}
 
 

@@ -33,6 +33,7 @@ class Work:
         "ctx",
         "effects",
         "events",
+        "going_on",
         "state",
         "steps",
     )
@@ -44,6 +45,8 @@ class Work:
         self.events: list[msgspec.Struct] = []
         self.effects: list[Effect] = []
         self.steps = 0
+        self.going_on: tuple[int, ...] = ()
+        """The iterations whose runs are being begun."""
         self._opened = {} if state is None else state.subscriptions
         self._over: tuple[int, ...] = ()
         self._sections = {} if state is None else state.sections

@@ -10,6 +10,7 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
@@ -31,6 +32,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.repeat_graph import repeats_of
 from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.timing import timing_of
@@ -66,6 +68,7 @@ class Graph:
         "_types",
         "boundaries",
         "compensated",
+        "conditions",
         "default_variables",
         "definition",
         "given",
@@ -81,6 +84,8 @@ class Graph:
         "outgoing",
         "outputs",
         "partial_joins",
+        "passed",
+        "repeats",
         "results",
         "schemas",
         "start",
@@ -98,8 +103,9 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """Start node by scope node."""
-        self.start = self.starts[""]
+        """None start by scope node."""
+        self.start = self.starts.get("", "")
+        """The workflow's own; empty where only a message, a signal or a timer starts it."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
@@ -119,6 +125,10 @@ class Graph:
         }
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
+        self.passed = frozenset(
+            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
+        )
+        """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
         self.locks: dict[str, dict[str, Value]] = {}
         """What is computed of the locks of sections: name, time to live, wait."""
@@ -134,6 +144,7 @@ class Graph:
         """What says when timers are due, by its key."""
         for node in self.nodes.values():
             self._compile_node(node)
+        self.conditions = self._conditions()
         self._compile_whole(definition)
 
     def _compile_whole(self, definition: Definition) -> None:
@@ -144,6 +155,8 @@ class Graph:
         )
         self.merges = merges_of(definition)
         """Policies by variable, by node that writes such variables."""
+        self.repeats = repeats_of(definition)
+        """What is run several times, by node."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
@@ -203,6 +216,14 @@ class Graph:
             return compile_cel(flow.condition, self._declared(self.nodes[flow.source].scope))
         except CompileError as error:
             raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
+
+    def _conditions(self) -> Conditions:
+        programs = {}
+        for name, node in self.nodes.items():
+            trigger = getattr(node.kind, "trigger", None)
+            if isinstance(trigger, ConditionTrigger):
+                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+        return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
         if scope not in self._types:

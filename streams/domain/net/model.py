@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.locking import Locking
+from streams.domain.net.repeat import Repeat
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -75,10 +77,6 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     weight: int = 1
     """Conditions of an exclusive choice are tried by falling weight, ties in file order."""
     default: bool = False
-
-
-class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """The none start event."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -230,13 +228,27 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled
+Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
+
+
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
+    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+
+    Only a workflow's own scope has starts with a trigger; each scope has at most one without.
+    """
+
+    trigger: Channelled | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message or a signal."""
+    """An intermediate event: waits for a message, a signal or a condition."""
 
-    trigger: Channelled
+    trigger: Channelled | ConditionTrigger
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
@@ -270,7 +282,7 @@ Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
 Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -285,6 +297,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, Any] = {}
     scope: str = ""
     """The scope node that it is part of; empty for the workflow itself."""
+    repeat: Repeat | None = None
+    """Activities, calls and scopes: how it is run several times."""
 
 
 class Property(msgspec.Struct, frozen=True, gc=False):

@@ -32,7 +32,7 @@ from streams.domain.net.opposites import are_opposite
 from streams.domain.net.or_join import reach_of
 from streams.domain.net.petri import Firing, Net, Step
 from streams.domain.net.repeats import way_of
-from streams.domain.net.scopes import boundaries_of, starts_of
+from streams.domain.net.scopes import begins_of, boundaries_of
 from streams.domain.net.timing import repeats
 
 SPLIT_MAX: Final = 12
@@ -68,7 +68,10 @@ class _Translation:
     def __init__(self, definition: Definition, scope: str) -> None:
         self._edges = edges_of(definition)
         self._nodes = [node for node in definition.nodes.values() if node.scope == scope]
-        self._begin = starts_of(definition)[scope]
+        begins = begins_of(definition, scope)
+        self._begins = frozenset(begins)
+        # One place for all starts: which of them is taken is a choice that nobody here can see.
+        self._begin = begins[0]
         inside = {node.id for node in self._nodes}
         events = {
             host: [definition.nodes[name] for name in names]
@@ -153,7 +156,7 @@ class _Translation:
 
     def _entries(self, node: Node) -> Iterator[Entry]:
         """Yield what a node waits for: one flow, or with a join several."""
-        if node.id == self._begin:
+        if node.id in self._begins:
             yield Entry(self._bit[self._begin])
         incoming = [self._bit[flow.id] for flow in self._ways_in[node.id]]
         if len(incoming) > SPLIT_MAX and isinstance(node.kind, InclusiveGateway | PartialJoin):

@@ -34,6 +34,7 @@ from streams.domain.net.schemas import schema_problems
 from streams.domain.net.scopes import compensations_of, declared_in
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
+from streams.domain.net.validate_repeat import run_problems
 from streams.domain.net.validate_scopes import scope_problems
 from streams.domain.net.validate_values import value_problems
 
@@ -49,6 +50,7 @@ def structure_problems(definition: Definition) -> Problems:
     for node in definition.nodes.values():
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
+    problems.extend(run_problems(definition, edges))
     problems.extend(repeat_problems(definition, edges))
     problems.extend(value_problems(definition))
     problems.extend(schema_problems(definition))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.locking import locking_problems
 from streams.domain.net.model import (
     Activity,
@@ -22,6 +23,7 @@ from streams.domain.net.model import (
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_repeat import repeat_expressions
 
 Where = tuple[str | int, ...]
 
@@ -52,6 +54,8 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
+        for path, expression in repeat_expressions(node):
+            yield (*where, *path), expression, node.scope
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
@@ -68,6 +72,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    elif isinstance(trigger, ConditionTrigger):
+        single["condition"] = Expression(f"${{{trigger.condition}}}")
     if isinstance(kind, Scope) and kind.lock is not None:
         yield from ((("lock", key), value) for key, value in kind.lock.values())
     yield from (((name,), one) for name, one in single.items() if one is not None)
