@@ -12,6 +12,7 @@ from schemas import (
     activity_types,
     channel_events,
     commands,
+    compensation_events,
     condition_events,
     data_events,
     definition_events,
@@ -24,6 +25,7 @@ from schemas import (
     section_events,
     tasks,
     telemetry,
+    wait_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -52,6 +54,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    commands.CompensateInstance: "CompensateInstance",
+    commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
     commands.ReturnLock: "ReturnLock",
     commands.LockGranted: "LockGranted",
@@ -93,6 +97,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
     events.EventTriggered: "event.triggered",
+    wait_events.WaitProgressed: "wait.progressed",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.NodeSkipped: "node.skipped",
@@ -102,6 +107,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    compensation_events.CompensationRecorded: "compensation.recorded",
+    compensation_events.CompensationTriggered: "compensation.triggered",
+    compensation_events.HandlerStarted: "handler.started",
+    compensation_events.HandlerCompleted: "handler.completed",
+    compensation_events.WorkflowCompensated: "workflow.compensated",
+    compensation_events.CompensationDiscarded: "compensation.discarded",
     iteration_events.IterationStarted: "iteration.started",
     iteration_events.ItemsListed: "items.listed",
     iteration_events.ItemStarted: "item.started",
@@ -157,6 +168,8 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "CancelInstance": 2,
+    "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
 }
@@ -165,9 +178,11 @@ VERSIONS: Final[dict[str, int]] = {
 _COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
 _EVENTS: Final = (
     events,
+    wait_events,
     iteration_events,
     activity_type_events,
     channel_events,
+    compensation_events,
     condition_events,
     data_events,
     definition_events,

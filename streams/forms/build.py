@@ -8,6 +8,7 @@ from streams.domain.net.model import (
     Node,
     Property,
 )
+from streams.forms import build_wait as build_wait  # noqa: PLC0414 - registers its kind
 from streams.forms.build_kinds import kind_of
 from streams.forms.build_parts import expressions, merges, recovery, retry, schemas, variables
 from streams.forms.repeat import repeat_of

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from streams.domain.net.locking import FENCE
+from streams.domain.net.version_ranges import bounds_of
 from streams.forms.shape_base import (
     Duration,
     NodeShape,
@@ -78,6 +79,7 @@ class ActivityShape(RepeatedShape):
     heartbeat: Duration = 0
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
     output_schema: Any = None
 
 
@@ -92,6 +94,13 @@ class CallShape(RepeatedShape):
     output: dict[str, Any] = Field(default_factory=dict)
     placement: Literal["together", "spread"] = "together"
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
+
+    @field_validator("version")
+    @classmethod
+    def _range(cls, text: str) -> str:
+        bounds_of(text)
+        return text
 
 
 class LockShape(Shape):
@@ -110,6 +119,7 @@ class ScopeShape(RepeatedShape):
     variables: dict[str, VariableShape] = Field(default_factory=dict)
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
+    compensate_with: str = ""
     lock: LockShape | None = None
 
     @field_validator("lock", mode="before")

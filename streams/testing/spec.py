@@ -23,8 +23,9 @@ from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
-from streams.domain.net.model import Definition
+from streams.domain.net.model import Definition, Version
 from streams.domain.net.starts import StartsByName
+from streams.domain.net.version_ranges import newest
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
@@ -61,12 +62,15 @@ class KnownDefinitions:
             self._all.append(read)
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
-        """Return that version, or the newest where `version` is empty."""
+        """Return that version, or the newest in that range, empty for any."""
+        chosen = newest(self.versions(tenant, definition_id), version)
+        found = (d for d in self._all if d.id == definition_id and d.version == chosen)
+        return next(found, None)
+
+    def versions(self, tenant: str, definition_id: str) -> list[Version]:
+        """Return the published versions of a definition."""
         del tenant
-        found = [d for d in self._all if d.id == definition_id]
-        if version:
-            return next((d for d in found if str(d.version) == version), None)
-        return max(found, key=lambda d: d.version, default=None)
+        return [d.version for d in self._all if d.id == definition_id]
 
     def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
         """Return the definitions whose newest version a message or a signal starts."""

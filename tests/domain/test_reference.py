@@ -24,6 +24,7 @@ from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.shape_nodes import FailureShape, LockShape
 from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
+from streams.forms.shape_wait import PartShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
@@ -48,6 +49,7 @@ PARTS = {
     CollectShape: "repeat",
     LoopShape: "repeat",
     PropertyShape: "soundness",
+    PartShape: "wait",
 }
 """The page of a part that is no node."""
 COMMON = {"name", "metadata", "scope"}

@@ -19,12 +19,11 @@ from schemas.commands import (
     CancelInstance,
     CloseSubscription,
     CompleteNode,
+    Correlate,
     CreateInstance,
     DeleteInstance,
     FailCall,
     FireTimer,
-    LockGranted,
-    LockLost,
     OpenSubscription,
     PublishDefinition,
     PublishMessage,
@@ -40,20 +39,14 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import (
-    ActivityCancelled,
-    CompensationStarted,
-)
+from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
-from schemas.results import (
-    CompleteActivity,
-    FailActivity,
-    RecordVerdict,
-    ReportActivityStarted,
-)
+from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import NOW, activity_type, channel, definition, device, instance, lock
+from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.compensation import COMPENSATION
+from tests.golden.data import DATA
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -87,35 +80,6 @@ nodes:
 """
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
-
-LOCKING = """
-id: locking
-version: 1.0.0
-nodes:
-  start: {type: start, next: part}
-  part:
-    type: scope
-    lock: {name: red, ttl: PT9S}
-    nodes:
-      in: {type: start, next: wait}
-      wait: {type: timer, duration: PT1H, next: out}
-      out: {type: end}
-    next: end
-  end: {type: end}
-"""
-MERGING = """
-id: merging
-version: 1.0.0
-variables: {n: {type: integer, default: 5, merge: counter}}
-nodes:
-  start: {type: start, next: work}
-  work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
-  end: {type: end}
-"""
-
-
-def locking():
-    return instance(LOCKING).given(RunInstance("locking"))
 
 
 def one():
@@ -180,6 +144,19 @@ nodes:
   work: {type: activity, activity_type: job, next: end}
   again: {type: boundary, on: work, cycle: R9/PT5S, interrupting: false, next: done}
   done: {type: end}
+  end: {type: end}
+"""
+
+
+COMBINED = """
+id: combined
+version: 1.0.0
+nodes:
+  start: {type: start, next: both}
+  both:
+    type: wait
+    all: [{any: [{message: paid}, {duration: PT1H}]}, {signal: evening}]
+    next: end
   end: {type: end}
 """
 
@@ -279,6 +256,8 @@ def registered():
 
 
 HISTORIES = {
+    **COMPENSATION,
+    **DATA,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -306,6 +285,9 @@ HISTORIES = {
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": watched,
     "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
+    "wait.progressed": lambda: instance(COMBINED).given(
+        RunInstance("combined"), Correlate(2, "message:paid", "m1", "paid", b'{"amount":5}')
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
@@ -315,19 +297,6 @@ HISTORIES = {
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
     "condition.ended": lambda: instance(CONDITIONAL).given(
         RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
-    ),
-    "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
-    "section.awaited": locking,
-    "section.locked": lambda: instance(LOCKING).given(
-        *locking().given(LockGranted("red", 2, 77, NOW + 9_000)).past[:3]
-    ),
-    "section.extended": lambda: (
-        locking().given(LockGranted("red", 2, 77, NOW + 9_000)).later(3_000).given(FireTimer(0))
-    ),
-    "section.ended": lambda: instance(LOCKING).given(
-        *locking()
-        .given(LockGranted("red", 2, 77, NOW + 9_000), LockLost("red", 2, 77, "expired"))
-        .past[:-1]
     ),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),

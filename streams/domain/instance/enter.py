@@ -16,6 +16,7 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.await_parts import await_parts
 from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
 from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
@@ -25,7 +26,7 @@ from streams.domain.instance.runs import is_run_of, named
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer
+from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer, Wait
 from streams.domain.protocol import DispatchActivity
 
 NAME_MAX: Final = 256
@@ -60,6 +61,8 @@ def enter(work: Work, node: str, token: int) -> None:
             _timer(work, node, token, scope)
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
+        elif isinstance(kind, Wait):
+            await_parts(work, node, token)
         else:
             assert isinstance(kind, EventGateway | Catch)
             _await_only(work, node, kind, token, scope)

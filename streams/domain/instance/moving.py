@@ -36,6 +36,8 @@ def moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) 
             or state.compensations
             or state.observed
             or state.iterations
+            or state.waits
+            or state.rollbacks
             or state.sections
         ):
             drop_hanging(state, moves.consumed, changes)

@@ -16,13 +16,25 @@ from streams.domain.instance.state import OpenSection
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.locking import Locking
+from streams.domain.net.model import Scope
 from streams.domain.protocol import SendCommand
 
 EXTENSIONS = 3
 """How often a lock is extended within its time to live."""
 
 
-def fence_of(work: Work, locking: Locking, token: int) -> dict[str, bytes] | None:
+def fence(work: Work, node: str, token: int, around: int) -> dict[str, bytes] | None:
+    """Return what a section knows of its lock; None where it has to wait for it first."""
+    kind = work.graph.nodes[node].kind
+    if not isinstance(kind, Scope) or kind.lock is None:
+        return {}
+    known = _fence_of(work, kind.lock, token)
+    if known is None:
+        _ask(work, node, token, around)
+    return known
+
+
+def _fence_of(work: Work, locking: Locking, token: int) -> dict[str, bytes] | None:
     """Return the fencing token as the section's variable; None where it has no lock yet."""
     for one in work.state.sections.values():
         if one.token == token and one.fence:
@@ -30,7 +42,7 @@ def fence_of(work: Work, locking: Locking, token: int) -> dict[str, bytes] | Non
     return None
 
 
-def ask(work: Work, node: str, token: int, around: int) -> None:
+def _ask(work: Work, node: str, token: int, around: int) -> None:
     """Ask for the lock of a section that is to begin; `ValueError` where it cannot be asked for."""
     if any(one.token == token for one in work.state.sections.values()):
         return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-from schemas.commands import CloseSubscription, ReturnLock
+from schemas.commands import CloseSubscription, DiscardCompensation, ReturnLock
 from schemas.events import EventAwaited
 from schemas.section_events import SectionAwaited
 from schemas.tasks import ActivityCancellation
@@ -20,11 +22,19 @@ from streams.domain.protocol import (
     SendCommand,
 )
 
+_NOBODY: Final[frozenset[str]] = frozenset()
+
+
+def _children(state: InstanceState) -> frozenset[str]:
+    """Return the children that an instance may have undone."""
+    return frozenset(one.child_id for one in state.completions_kept() if one.child_id)
+
 
 class Work:
     """Collects the events and effects of a decision over a working state."""
 
     __slots__ = (
+        "_children",
         "_graph",
         "_incarnation",
         "_opened",
@@ -50,6 +60,9 @@ class Work:
         self._opened = {} if state is None else state.subscriptions
         self._over: tuple[int, ...] = ()
         self._sections = {} if state is None else state.sections
+        self._children: frozenset[str] = _NOBODY
+        if state is not None and (state.completions or state.rollbacks):
+            self._children = _children(state)
         self._incarnation = ctx.incarnation if state is None else state.incarnation
         self._graph: Graph | None = None
 
@@ -109,6 +122,19 @@ class Work:
         """Note that a channel knows itself that this subscription is over."""
         self._over = (*self._over, subscription)
 
+    def reaches(self, child_id: str) -> None:
+        """Note that a child is done that can undo what it did."""
+        self._children |= {child_id}
+
+    def settled(self, child_id: str) -> None:
+        """Note that a child has undone what it did: nothing more need be said to it."""
+        self._children -= {child_id}
+
+    def _discard_children(self) -> None:
+        """Tell the children that nobody will have them undone any more."""
+        for child in sorted(self._children - _children(self.state)):
+            self.send(child, "", DiscardCompensation())
+
     def _close_subscriptions(self) -> None:
         """Tell the channels of which subscriptions this decision made an end."""
         mine = {n: one for n, one in self._opened.items() if one.channel and n not in self._over}
@@ -142,4 +168,6 @@ class Work:
             self._close_subscriptions()
         if self._sections:
             self._return_locks()
+        if self._children:
+            self._discard_children()
         return Accepted(self.events, self.effects, self.state, result)

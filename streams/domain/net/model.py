@@ -15,6 +15,7 @@ from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.locking import Locking
 from streams.domain.net.repeat import Repeat
+from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -113,6 +114,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """None: the definition's default."""
     on_failure: Recovery | None = None
     """None: the definition's default, else the engine's."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty for none."""
     output_schema: Any = None
     """JSON Schema of what the worker returns; None for anything."""
 
@@ -164,7 +167,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
 
     definition_id: str
     version: str = ""
-    """Exact version, or empty for the newest when the child starts."""
+    """Version, or a range of them, empty for any: the newest in it when the child starts."""
     input: dict[str, Expression] = {}
     result_path: str = ""
     output: dict[str, Expression] = {}
@@ -172,6 +175,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     """True: the child is a root of its own, on a partition of its own."""
     on_failure: Recovery | None = None
     """None: the definition's default, else an incident whose retry starts another child."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty: the child undoes itself."""
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -184,6 +189,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Local variables by expression over the variables outside."""
     output: dict[str, Expression] = {}
     """Variables outside (dotted path) by expression over the local ones."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty: what is inside is undone."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
@@ -264,6 +271,13 @@ class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
     """Messages: how long one waits for somebody."""
 
 
+class Compensate(msgspec.Struct, frozen=True, gc=False, tag="compensate"):
+    """Undoes what is done in its scope, newest first, and goes on when that is done."""
+
+    node: str = ""
+    """The one node that is undone; empty for all of the scope."""
+
+
 class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
     """An event on the edge of an activity, a call, a scope: a way out of it."""
 
@@ -280,9 +294,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 

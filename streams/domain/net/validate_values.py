@@ -18,12 +18,14 @@ from streams.domain.net.model import (
     Node,
     Scope,
     Throw,
+    Wait,
     WithOutput,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
 from streams.domain.net.validate_repeat import repeat_expressions
+from streams.domain.net.validate_wait import wait_problems, wait_values
 
 Where = tuple[str | int, ...]
 
@@ -42,6 +44,7 @@ def value_problems(definition: Definition) -> Problems:
         found.extend(timing_problems(node.id, node.kind))
         if isinstance(node.kind, Scope):
             found.extend(locking_problems(("nodes", node.id), node.kind.lock))
+        found.extend(wait_problems(node))
     return found
 
 
@@ -67,6 +70,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
         single = {"payload": kind.payload}
     elif isinstance(kind, End) and kind.error is not None:
         single = {"error": kind.error.message}
+    elif isinstance(kind, Wait):
+        yield from wait_values(kind)
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
     trigger = getattr(kind, "trigger", None)
