@@ -12,6 +12,7 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import compensation_events as u
 from schemas import condition_events
 from schemas import events as e
 from schemas import iteration_events as i
@@ -250,6 +251,22 @@ def _resolved(row: Instance, body: e.IncidentResolved, _: Event) -> None:
     row.open_incidents = len(row.incidents)
 
 
+def _undoing(row: Instance, body: u.CompensationTriggered, _: Event) -> None:
+    _move(row, body.moves)
+    row.tokens.setdefault(body.token, body.node)
+    if not body.node:
+        row.state, row.ended_at = "Running", None
+
+
+def _handler_started(row: Instance, body: u.HandlerStarted, event: Event) -> None:
+    if body.token:
+        row.tokens[body.token] = f"{body.handler}@{event.envelope.sequence}"
+
+
+def _compensated(row: Instance, _body: u.WorkflowCompensated, event: Event) -> None:
+    _end(row, event, "Completed", row.reason)
+
+
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
     """Nothing that the row shows: a worker began, an activity is no longer wanted, a mail."""
 
@@ -286,6 +303,12 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    u.CompensationRecorded: _unchanged,
+    u.CompensationTriggered: _undoing,
+    u.HandlerStarted: _handler_started,
+    u.HandlerCompleted: _unchanged,
+    u.WorkflowCompensated: _compensated,
+    u.CompensationDiscarded: _unchanged,
     i.IterationStarted: _token_placed,
     i.ItemsListed: _unchanged,
     i.ItemStarted: _item_started,

@@ -12,6 +12,7 @@ from streams.domain.net.model import (
     Call,
     Catch,
     Channelled,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -65,6 +66,9 @@ from streams.forms.shape_starts import StartShape
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+ALL: Final = "*"
+"""What an author writes for all that can be undone."""
+
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
 """Duration, date, cycle, cron and zone of a timer."""
@@ -97,6 +101,7 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        shape.compensate_with,
         output_schema=shape.output_schema,
     )
 
@@ -133,6 +138,7 @@ def _(shape: ScopeShape) -> NodeKind:
         defaults,
         expressions(shape.input),
         expressions(shape.output),
+        shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
     )
@@ -156,6 +162,8 @@ def _(shape: CatchShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: ThrowShape) -> NodeKind:
+    if shape.compensate is not None:
+        return Compensate(shape.compensate.removeprefix(ALL))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -169,6 +177,7 @@ def _(shape: CallShape) -> NodeKind:
         expressions(shape.output),
         shape.placement == "spread",
         recovery(shape.on_failure),
+        shape.compensate_with,
     )
 
 

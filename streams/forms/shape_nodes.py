@@ -77,6 +77,7 @@ class ActivityShape(RepeatedShape):
     heartbeat: Duration = 0
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
     output_schema: Any = None
 
 
@@ -91,6 +92,7 @@ class CallShape(RepeatedShape):
     output: dict[str, Any] = Field(default_factory=dict)
     placement: Literal["together", "spread"] = "together"
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
 
 
 class ScopeShape(RepeatedShape):
@@ -100,3 +102,4 @@ class ScopeShape(RepeatedShape):
     variables: dict[str, VariableShape] = Field(default_factory=dict)
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
+    compensate_with: str = ""

@@ -39,20 +39,13 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import (
-    ActivityCancelled,
-    CompensationStarted,
-)
+from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
-from schemas.results import (
-    CompleteActivity,
-    FailActivity,
-    RecordVerdict,
-    ReportActivityStarted,
-)
+from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.compensation import COMPENSATION
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -272,6 +265,7 @@ def registered():
 
 
 HISTORIES = {
+    **COMPENSATION,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),

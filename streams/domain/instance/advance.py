@@ -17,8 +17,25 @@ from streams.domain.instance.awaiting import (
     takes_many,
     throw_to_channel,
 )
+from streams.domain.instance.compensate import (
+    end_step,
+    in_scope,
+    may_start,
+    record,
+    record_scope,
+    start_step,
+    trigger,
+    trigger_of,
+)
 from streams.domain.instance.end_run import Run, end_run
-from streams.domain.instance.ending import RESULT, complete, complete_if_done, end_failed, no_result
+from streams.domain.instance.ending import (
+    RESULT,
+    all_undone,
+    complete,
+    complete_if_done,
+    end_failed,
+    no_result,
+)
 from streams.domain.instance.enter import (
     UNBEGUN,
     enter,
@@ -37,7 +54,7 @@ from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Boundary, Catch, End, Scope, Throw
+from streams.domain.net.model import Activity, Boundary, Catch, Compensate, End, Scope, Throw
 
 Cause = Callable[[Moves], msgspec.Struct]
 """Makes the event that carries the moves."""
@@ -71,6 +88,9 @@ def leave(
         return
     way = work.graph.straight.get(node)
     suspended = work.state is not None and work.state.status == SUSPENDED
+    if way is None and node in work.graph.undoing:
+        _undone(work, node, consumed, cause, scope)
+        return
     if way is None or suspended or scope or before or work.exhausted(way.steps):
         walk = Walk(work, consumed, writes, scope)
         walk.pass_by(before)
@@ -129,6 +149,8 @@ def begin(work: Work, node: str, token: int) -> None:
         own(work, node, token)
     elif isinstance(kind, Throw):
         _throw_event(work, node, kind, token)
+    elif isinstance(kind, Compensate):
+        _throw_compensation(work, node, kind, token)
     else:
         enter(work, node, token)
 
@@ -160,6 +182,59 @@ def _throw_event(work: Work, node: str, kind: Throw, token: int) -> None:
         return NodeExecuted(node, "throw", moves, output=payload)
 
     leave(work, node, [token], {}, cause, scope)
+
+
+def _throw_compensation(work: Work, node: str, kind: Compensate, token: int) -> None:
+    """Undo what is done in the scope, or one node of it; go on at once where there is nothing."""
+    scope = scope_of(work.state.tokens.get(token, ""))
+    if token not in work.state.rollbacks:
+        numbers = in_scope(work.state, scope, kind.node)
+        if not numbers:
+            _leave_compensation(work, node, token, scope)
+            return
+        trigger(work, node, token, numbers)
+    undo_next(work, token)
+
+
+def _leave_compensation(work: Work, node: str, token: int, scope: int) -> None:
+    leave(work, node, [token], {}, lambda moves: NodeExecuted(node, "compensate", moves), scope)
+
+
+def undo_next(work: Work, token: int) -> None:
+    """Begin the next step of what is being undone, or go on where all is."""
+    rollback = work.state.rollbacks[token]
+    if work.state.status == SUSPENDED:
+        return
+    if not rollback.steps:
+        if rollback.node:
+            scope = scope_of(work.state.tokens[token])
+            _leave_compensation(work, rollback.node, token, scope)
+        else:
+            all_undone(work, rollback)
+        return
+    if not may_start(work):
+        work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
+        return
+    entry = start_step(work, token)
+    if entry is not None:
+        begin(work, *entry)
+
+
+def undo_held(work: Work) -> None:
+    """Go on with what could not while suspended, or where a command's share was done."""
+    for token in list(work.state.rollbacks):
+        held = work.state.rollbacks.get(token)
+        if held is not None and not held.started and work.state.status == RUNNING:
+            undo_next(work, token)
+
+
+def _undone(work: Work, node: str, consumed: list[int], cause: Cause, scope: int) -> None:
+    """A compensation handler is done: its result goes nowhere."""
+    token = trigger_of(work.state, scope)
+    work.emit(cause(Moves(consumed, [], [node])))
+    if token:
+        end_step(work, token)
+        undo_next(work, token)
 
 
 def _begin_scope(work: Work, node: str, token: int) -> None:
@@ -199,6 +274,10 @@ def end_scope(work: Work, scope: int, left: list[int]) -> None:
     around = scope_of(work.state.tokens[token])
     try:
         outputs = mapped(work, node, {}, {}, scope, around, token)
+        if node in work.graph.handlers:
+            record(work, node, around, outputs)
+        elif work.state.completions and node not in work.graph.undoing:
+            record_scope(work, node, around, scope)
     except UNMAPPED as error:
         work.emit(NodeExecuted(node, "scope_done", Moves(left)))
         no_result(work, node, f"the output of {node}", at(RESULT, scope), error)

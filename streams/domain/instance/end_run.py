@@ -10,6 +10,7 @@ import msgspec
 from schemas.events import ActivityFailed, CallFailed, Moves, NodeExecuted, NodeSkipped
 from schemas.iteration_events import ItemCompleted
 from schemas.json_text import parse
+from streams.domain.instance.compensate import record_run
 from streams.domain.instance.ending import RESULT, no_result
 from streams.domain.instance.enter import LimitError
 from streams.domain.instance.iterate import UNTIL, Ways, finish, go_on
@@ -53,6 +54,8 @@ def end_run(work: Work, run: Run, cause: Cause, ways: Ways) -> None:
     skipped = _is_skipped(event)
     try:
         judged = Judged(b"", enough=False) if skipped else _judge(work, run, opened, repeated)
+        if not skipped:
+            record_run(work, node, scope, run.writes)
     except UNMAPPED as error:
         _stay(work, run, repeated, cause, error)
         return

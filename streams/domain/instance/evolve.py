@@ -15,12 +15,13 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.evolve_wait import WAITS
-from streams.domain.instance.hanging import without_waits
+from streams.domain.instance.hanging import reachable_completions, without_waits
 from streams.domain.instance.moving import KEPT, KEPT_TEXT
 from streams.domain.instance.moving import moved as _moved
 from streams.domain.instance.moving import placed as _placed
@@ -108,12 +109,18 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         observed=_NONE,
         iterations=_NONE,
         waits=_NONE,
+        completions=_NONE,
+        rollbacks=_NONE,
         reason=reason,
     )
 
 
 def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> InstanceState:
-    return _ended(state, at, s.COMPLETED, "")
+    ended = _ended(state, at, s.COMPLETED, "")
+    if not (state.completions and state.parent.id):
+        return ended
+    # The parent may have it undone.
+    return replace(ended, completions=reachable_completions(state.completions, ()))
 
 
 def _failed(state: InstanceState, event: e.WorkflowFailed, at: EventPlace) -> InstanceState:
@@ -341,6 +348,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **COMPENSATION,
     **CONDITIONS,
     **DATA,
     **ITERATION,

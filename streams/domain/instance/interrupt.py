@@ -47,17 +47,27 @@ def _tokens_within(work: Work, inner: set[int]) -> list[int]:
     ]
 
 
+def stop_work(work: Work, reason: str) -> list[int]:
+    """Stop every activity, but no child; return all tokens."""
+    _stop_activities(work, frozenset(work.state.tokens), reason)
+    return list(work.state.tokens)
+
+
 def _stop(work: Work, tokens: list[int], reason: str) -> list[int]:
     gone = frozenset(tokens)
+    _stop_activities(work, gone, reason)
+    for call in work.state.calls.values():
+        if call.token in gone:
+            work.send(call.child_id, "", CancelInstance(reason))
+    return tokens
+
+
+def _stop_activities(work: Work, gone: frozenset[int], reason: str) -> None:
     for key, activity in list(work.state.activities.items()):
         if activity.token in gone:
             if not activity.retry_at:
                 work.cancel_task(key, activity.attempt, reason)
             work.emit(ActivityCancelled(key, activity.node, reason))
-    for call in work.state.calls.values():
-        if call.token in gone:
-            work.send(call.child_id, "", CancelInstance(reason))
-    return tokens
 
 
 def clean_up(work: Work, reason: str) -> None:

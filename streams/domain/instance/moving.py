@@ -37,6 +37,7 @@ def moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) 
             or state.observed
             or state.iterations
             or state.waits
+            or state.rollbacks
         ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:

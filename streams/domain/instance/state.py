@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -168,6 +169,34 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When the next attempt is due; 0 while one is under way."""
 
 
+class Completion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A node that is done and can be undone. Its key is the sequence of its event."""
+
+    node: str
+    scope: int = 0
+    """The scope that it was in, by the number under which that ran."""
+    variables: dict[str, bytes] = {}
+    """What its handler will see: canonical JSON by name."""
+    inner: int = 0
+    """A scope without a handler of its own: the number under which it ran."""
+    child_id: str = ""
+
+
+class Rollback(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is being undone. Its key is the token that waits for it."""
+
+    node: str
+    """The throwing event; empty where the whole instance is undone."""
+    steps: dict[int, Completion]
+    """What is left, in the order in which it is undone; the first may be under way."""
+    started: int = 0
+    """Sequence of the `handler.started` that is under way; 0 for none."""
+    caller: int = 0
+    """The parent's `handler.started` that waits for it."""
+    cancels: bool = False
+    reason: str = ""
+
+
 class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a node's work saw of variables that merge. Its key is the token that waits there."""
 
@@ -214,6 +243,14 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     observed: dict[int, Observed] = {}
     iterations: dict[int, Iteration] = {}
     waits: dict[int, OpenWait] = {}
+    completions: dict[int, Completion] = {}
+    rollbacks: dict[int, Rollback] = {}
+
+    def completions_kept(self) -> Iterator[Completion]:
+        """Yield all that can be undone, and what is being undone."""
+        yield from self.completions.values()
+        for rollback in self.rollbacks.values():
+            yield from rollback.steps.values()
 
 
 encode_state = msgspec.msgpack.Encoder().encode

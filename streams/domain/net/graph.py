@@ -21,6 +21,7 @@ from streams.domain.net.model import (
     End,
     Expression,
     Flow,
+    Host,
     InclusiveGateway,
     MessageTrigger,
     Node,
@@ -74,6 +75,7 @@ class Graph:
         "default_variables",
         "definition",
         "given",
+        "handlers",
         "incoming",
         "inputs",
         "joins",
@@ -93,6 +95,8 @@ class Graph:
         "starts",
         "straight",
         "timing",
+        "undoing",
+        "undone_with",
         "version",
         "waits",
     )
@@ -141,8 +145,7 @@ class Graph:
         """Messages of error ends."""
         self.timing: dict[str, dict[str, Value]] = {}
         """What says when timers are due, by its key."""
-        for node in self.nodes.values():
-            self._compile_node(node)
+        self._compile_nodes()
         self.conditions = self._conditions()
         self._compile_whole(definition)
 
@@ -171,6 +174,33 @@ class Graph:
     def ways_out(self, nodes: Iterable[str]) -> list[str]:
         """Return the flows out of some nodes."""
         return [route.flow.id for node in nodes for route in self.outgoing[node]]
+
+    def _compile_nodes(self) -> None:
+        for node in self.nodes.values():
+            self._compile_node(node)
+        self.undone_with = {
+            node.id: node.kind.compensate_with
+            for node in self.nodes.values()
+            if isinstance(node.kind, Host) and node.kind.compensate_with
+        }
+        """Compensation handler by the node that it undoes."""
+        self.undoing = frozenset(self.undone_with.values())
+        self.handlers = {node: self._named(undo) for node, undo in self.undone_with.items()}
+        """Variables that the handler of each node names; None for all."""
+
+    def _named(self, undo: str) -> frozenset[str] | None:
+        """Return the variables that a compensation handler names; None where it may see all."""
+        kind = self.nodes[undo].kind
+        if isinstance(kind, Activity):
+            values, read = [self.inputs[undo]], kind.reads
+        elif isinstance(kind, Call):
+            values, read = [value for _, value in self.given[undo]], []
+        else:
+            return None
+        programs = [program for value in values for program in value.programs]
+        if any(program.names_all for program in programs):
+            return None
+        return frozenset(read).union(*(program.names for program in programs))
 
     def _fallbacks(self, host: str) -> list[str]:
         kinds = {name: self.nodes[name].kind for name in self.boundaries.get(host, ())}
