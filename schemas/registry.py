@@ -17,6 +17,8 @@ from schemas import (
     data_events,
     definition_events,
     definitions,
+    escalation_commands,
+    escalation_events,
     events,
     iteration_events,
     lock_events,
@@ -53,6 +55,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    escalation_commands.EscalateCall: "EscalateCall",
     commands.CompensateInstance: "CompensateInstance",
     commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
@@ -102,6 +105,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    escalation_events.EscalationRaised: "escalation.raised",
     condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
@@ -170,7 +174,9 @@ VERSIONS: Final[dict[str, int]] = {
 }
 """Present schema version by class name, where it is not 1."""
 
-_COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
+_COMMAND_MODULES: Final = tuple(
+    module.__name__ for module in (commands, activity_type_commands, escalation_commands)
+)
 _EVENTS: Final = (
     events,
     wait_events,
@@ -181,6 +187,7 @@ _EVENTS: Final = (
     condition_events,
     data_events,
     definition_events,
+    escalation_events,
     lock_events,
 )
 _EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)

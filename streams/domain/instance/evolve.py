@@ -18,6 +18,7 @@ from streams.domain.instance import state as s
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
+from streams.domain.instance.evolve_escalation import ESCALATIONS
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.evolve_wait import WAITS
@@ -350,6 +351,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **RECOVERY,
     **COMPENSATION,
     **CONDITIONS,
+    **ESCALATIONS,
     **DATA,
     **ITERATION,
     **WAITS,
