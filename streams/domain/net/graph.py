@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.approval import Approval
+from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
@@ -70,6 +73,7 @@ class Graph:
 
     __slots__ = (
         "_types",
+        "approvals",
         "boundaries",
         "compensated",
         "conditions",
@@ -149,6 +153,7 @@ class Graph:
 
     def _compile_whole(self, definition: Definition) -> None:
         """Compile what belongs to the workflow as a whole."""
+        self.approvals = dict(self._approvals())
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
@@ -170,6 +175,12 @@ class Graph:
         passed = {n for n, kind in kinds.items() if isinstance(kind, Throw | Compensate | Scope)}
         waits = {n for n, kind in kinds.items() if isinstance(kind, Waiting)}
         return frozenset(waits | raising), frozenset(passed | raising)
+
+    def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
+        for node in self.nodes.values():
+            if isinstance(node.kind, Approval):
+                value = partial(self._value, scope=node.scope)
+                yield node.id, compiled_approval(node.kind, f"node {node.id}", value)
 
     def _joins(self, several: list[Node]) -> tuple[dict[str, int], frozenset[str]]:
         """Return the counts of partial joins, and all nodes that wait for several tokens."""
@@ -255,9 +266,13 @@ class Graph:
     def _conditions(self) -> Conditions:
         programs = {}
         for name, node in self.nodes.items():
-            trigger = getattr(node.kind, "trigger", None)
-            if isinstance(trigger, ConditionTrigger):
-                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+            triggers = {name: getattr(node.kind, "trigger", None)}
+            if isinstance(node.kind, Wait):
+                leaves = (leaf for _, leaf in leaves_of(node.kind.whole))
+                triggers = {place_of(name, leaf.number): leaf.trigger for leaf in leaves}
+            for place, trigger in triggers.items():
+                if isinstance(trigger, ConditionTrigger):
+                    programs[place] = compile_cel(trigger.condition, self._declared(node.scope))
         return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
@@ -287,7 +302,7 @@ class Graph:
         self._compile_event(name, kind, node.scope)
         if isinstance(kind, Wait):
             for _, leaf in leaves_of(kind.whole):
-                self._compile_event(place_of(name, leaf), leaf, node.scope)
+                self._compile_event(place_of(name, leaf.number), leaf, node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
