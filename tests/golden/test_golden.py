@@ -48,6 +48,7 @@ from streams.testing.spec import activity_type, channel, definition, device, ins
 from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
 from tests.golden.conditions import CONDITIONS
+from tests.golden.data import DATA
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -81,16 +82,6 @@ nodes:
 """
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
-
-MERGING = """
-id: merging
-version: 1.0.0
-variables: {n: {type: integer, default: 5, merge: counter}}
-nodes:
-  start: {type: start, next: work}
-  work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
-  end: {type: end}
-"""
 
 
 def one():
@@ -257,6 +248,7 @@ def registered():
 HISTORIES = {
     **CONDITIONS,
     **COMPENSATION,
+    **DATA,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -294,7 +286,6 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
-    "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
