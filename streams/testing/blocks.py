@@ -47,6 +47,8 @@ class Blocks:
         self._nodes: dict[str, dict[str, Any]] = {}
         self._flows: list[dict[str, Any]] = []
         self._variables: dict[str, Any] = {}
+        self._scope = ""
+        """The scope whose nodes are written."""
 
     def source(self, tree: Block) -> str:
         """Return the source of definition `random` 1.0.0; activities are retried twice."""
@@ -64,7 +66,7 @@ class Blocks:
 
     def _node(self, **fields: Any) -> str:
         name = f"{fields['type']}{len(self._nodes)}"
-        self._nodes[name] = fields
+        self._nodes[name] = fields | ({"scope": self._scope} if self._scope else {})
         return name
 
     def _flow(self, source: str, target: str, **fields: Any) -> None:
