@@ -19,11 +19,14 @@ from schemas import (
     data_events,
     definition_events,
     definitions,
+    escalation_commands,
+    escalation_events,
     events,
     iteration_events,
     lock_events,
     replies,
     results,
+    section_events,
     tasks,
     telemetry,
     wait_events,
@@ -63,6 +66,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    escalation_commands.EscalateCall: "EscalateCall",
     commands.CompensateInstance: "CompensateInstance",
     commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
@@ -112,6 +116,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    escalation_events.EscalationRaised: "escalation.raised",
     condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
@@ -139,6 +144,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     approval_events.ApprovalEscalated: "approval.escalated",
     approval_events.ApprovalCompleted: "approval.completed",
     approval_events.ApprovalCancelled: "approval.cancelled",
+    section_events.SectionAwaited: "section.awaited",
+    section_events.SectionLocked: "section.locked",
+    section_events.SectionExtended: "section.extended",
+    section_events.SectionEnded: "section.ended",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
@@ -194,7 +203,8 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _COMMAND_MODULES: Final = tuple(
-    module.__name__ for module in (commands, activity_type_commands, approval_commands)
+    module.__name__
+    for module in (commands, activity_type_commands, approval_commands, escalation_commands)
 )
 _EVENTS: Final = (
     events,
@@ -207,7 +217,9 @@ _EVENTS: Final = (
     condition_events,
     data_events,
     definition_events,
+    escalation_events,
     lock_events,
+    section_events,
 )
 _EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(

@@ -6,6 +6,8 @@ from functools import singledispatch
 from typing import Final
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
+from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -60,6 +62,7 @@ from streams.forms.shape_nodes import (
     ExclusiveShape,
     InclusiveShape,
     JoinShape,
+    LockShape,
     ParallelShape,
     ScopeShape,
 )
@@ -132,7 +135,7 @@ def _(shape: TimerShape) -> NodeKind:
 def _(shape: EndShape) -> NodeKind:
     thrown = shape.error
     error = Failure(thrown.code, Expression(thrown.message)) if thrown else None
-    return End(error, shape.terminate)
+    return End(error, shape.terminate, shape.escalation)
 
 
 @kind_of.register
@@ -146,6 +149,7 @@ def _(shape: ScopeShape) -> NodeKind:
         shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
+        lock=locking(shape.lock),
     )
 
 
@@ -169,6 +173,8 @@ def _(shape: CatchShape) -> NodeKind:
 def _(shape: ThrowShape) -> NodeKind:
     if shape.compensate is not None:
         return Compensate(shape.compensate.removeprefix(ALL))
+    if shape.escalation is not None:
+        return Throw(EscalationTrigger(shape.escalation), Expression(shape.payload))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -186,10 +192,19 @@ def _(shape: CallShape) -> NodeKind:
     )
 
 
+def locking(shape: LockShape | None) -> Locking | None:
+    """Return the lock that a scope holds."""
+    if shape is None:
+        return None
+    return Locking(Expression(shape.name), optional(shape.ttl), optional(shape.wait), shape.token)
+
+
 def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
+    if shape.escalation is not None:
+        return EscalationTrigger(shape.escalation.removeprefix(ANY_ERROR))
     if shape.message is not None or shape.signal is not None or shape.condition is not None:
         return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
+from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -120,7 +122,10 @@ def _(kind: PartialJoin) -> dict[str, Any]:
 def _(kind: End) -> dict[str, Any]:
     error = kind.error
     thrown = error and {"code": error.code, **given(message=error.message.source)}
-    return {"type": "end", **given(error=thrown, terminate=kind.terminate or None)}
+    return {
+        "type": "end",
+        **given(error=thrown, terminate=kind.terminate or None, escalation=kind.escalation),
+    }
 
 
 @written.register
@@ -149,7 +154,8 @@ def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
-    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
+    rest = given(lock=locking(kind.lock), compensate_with=undo)
+    return {"type": "scope", **given(variables=own, **mappings), **rest}
 
 
 @written.register
@@ -169,6 +175,14 @@ def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     return {word: value.source for word, value in timing_of(kind).items()}
 
 
+def locking(kind: Locking | None) -> dict[str, Any] | None:
+    """Return the lock that a scope holds."""
+    if kind is None:
+        return None
+    named = kind.fence if kind.fence != FENCE else None
+    return {key: value.source for key, value in kind.values()} | there(token=named)
+
+
 def trigger(kind: Trigger) -> dict[str, Any]:
     """Return what an event waits for or throws."""
     if isinstance(kind, ErrorTrigger):
@@ -177,6 +191,8 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, EscalationTrigger):
+        return {"escalation": kind.code or ANY_ERROR}
     if isinstance(kind, ConditionTrigger):
         return {"condition": f"${{{kind.condition}}}"}
     return {**moment(kind), **given(missed="each" if kind.each else None)}

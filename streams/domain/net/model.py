@@ -13,7 +13,9 @@ import msgspec
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.locking import Locking
 from streams.domain.net.repeat import Repeat
 from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
@@ -92,6 +94,8 @@ class End(msgspec.Struct, frozen=True, gc=False, tag="end"):
 
     error: Failure | None = None
     terminate: bool = False
+    escalation: str = ""
+    """Code of the escalation that it raises; empty for none."""
 
 
 class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
@@ -195,6 +199,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
     """Merge policies of local variables that have one."""
+    lock: Locking | None = None
+    """Held while the scope runs."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -233,7 +239,7 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
+Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger | EscalationTrigger
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
@@ -261,9 +267,9 @@ class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
 
 
 class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
-    """Publishes a message or broadcasts a signal, and goes on at once."""
+    """Publishes a message, broadcasts a signal or escalates, and goes on at once."""
 
-    trigger: Channelled
+    trigger: Channelled | EscalationTrigger
     payload: Expression = Expression(None)
     ttl_ms: int = 3_600_000
     """Messages: how long one waits for somebody."""
