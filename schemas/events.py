@@ -264,13 +264,15 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """The boundary event, or the event that follows an event gateway."""
     token: int
     kind: str
-    """`timer`, `message`, `signal`."""
+    """`timer`, `message`, `signal`, `device`."""
     host: str = ""
     """Where the token waits from now on: the event or its gateway; empty where it waits already."""
     due: int = 0
     """Timers: milliseconds since 1970."""
     channel: str = ""
-    """Messages and signals: the id of the channel."""
+    """Messages and signals: the id of the channel; devices: `device:` and the device's."""
+    wait: bytes = b""
+    """Devices: JSON of the `DeviceWait` that it waits for."""
 
 
 class EventTriggered(msgspec.Struct, frozen=True, gc=False):
@@ -278,7 +280,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer`, `message`, `signal`, `error`."""
+    """`timer`, `message`, `signal`, `device`, `error`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""

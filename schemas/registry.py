@@ -17,6 +17,8 @@ from schemas import (
     results,
     tasks,
     telemetry,
+    watch_commands,
+    watch_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -56,6 +58,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.Correlate: "Correlate",
     commands.SubscriptionClosed: "SubscriptionClosed",
     commands.ContinueBroadcast: "ContinueBroadcast",
+    watch_commands.OpenWatch: "OpenWatch",
+    watch_commands.MeetWaits: "MeetWaits",
+    watch_commands.WatchDevice: "WatchDevice",
+    watch_commands.UnwatchDevice: "UnwatchDevice",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
@@ -107,6 +113,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     lock_events.LockExtended: "lock.extended",
     lock_events.LockReleased: "lock.released",
     lock_events.LockRequestRefused: "lock.refused",
+    watch_events.WatchOpened: "watch.opened",
+    watch_events.WatchMatched: "watch.matched",
+    watch_events.WatchAsked: "watch.asked",
+    watch_events.WatchTaken: "watch.taken",
+    watch_events.WatchRejected: "watch.rejected",
+    watch_events.WatchEnded: "watch.ended",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -114,6 +126,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     telemetry.DeviceCommand: "DeviceCommand",
     telemetry.DeviceState: "DeviceState",
     telemetry.DeviceEvent: "DeviceEvent",
+    telemetry.DeviceCheck: "DeviceCheck",
     definitions.DefinitionRecord: "DefinitionRecord",
 }
 """Public type by body class."""
@@ -133,17 +146,20 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "EventAwaited": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
 _EVENT_MODULES: Final = tuple(
-    module.__name__ for module in (events, channel_events, definition_events, lock_events)
+    module.__name__
+    for module in (events, channel_events, definition_events, lock_events, watch_events)
 )
+_COMMAND_MODULES: Final = (commands.__name__, watch_commands.__name__)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
 COMMAND_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == commands.__name__
+    name for body, name in MESSAGES.items() if body.__module__ in _COMMAND_MODULES
 )
 RESULT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ == results.__name__

@@ -10,7 +10,8 @@ from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
 from streams.domain.protocol import Aggregate
+from streams.domain.watch.aggregate import WATCH
 
-_ALL: Final[tuple[Aggregate, ...]] = (INSTANCE, DEFINITION, CHANNEL, LOCK, DEVICE)
+_ALL: Final[tuple[Aggregate, ...]] = (INSTANCE, DEFINITION, CHANNEL, LOCK, DEVICE, WATCH)
 AGGREGATES: Final[dict[str, Aggregate]] = {aggregate.type: aggregate for aggregate in _ALL}
 """By the type that stands in the envelope."""

@@ -33,13 +33,14 @@ from streams.domain.protocol import (
     Outcome,
     Rejected,
 )
+from streams.domain.watch.aggregate import WATCH
 from streams.forms import read_definition, read_for_decision
 
 NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
 INCARNATION: Final = "first"
 """The life that a start takes."""
-_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type})
+_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type, WATCH.type})
 """Kinds whose ids may be used again, for another life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
@@ -104,6 +105,8 @@ class Spec(msgspec.Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
     """Every effect so far."""
     beats: dict[int, int] = {}
+    beside: Any = None
+    """A device's: the state of its watch."""
 
     def given(self, *steps: msgspec.Struct) -> Spec:
         """Go through commands, which must be accepted, and events, which are facts."""
@@ -166,6 +169,7 @@ class Spec(msgspec.Struct, frozen=True):
             self.beats,
             read_for_decision,
             f"reply-{len(self.past)}:0",
+            self.beside,
         )
 
     def _place(self, sequence: int) -> EventPlace:
@@ -284,6 +288,11 @@ def channel(aggregate_id: str) -> Spec:
 def device(aggregate_id: str) -> Spec:
     """Begin a sentence about a device."""
     return Spec(DEVICE, KnownDefinitions((), frozenset()), aggregate_id)
+
+
+def watch(aggregate_id: str) -> Spec:
+    """Begin a sentence about the watch of a device."""
+    return Spec(WATCH, KnownDefinitions((), frozenset()), aggregate_id)
 
 
 def lock(name: str = "one") -> Spec:

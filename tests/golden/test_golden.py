@@ -51,7 +51,8 @@ from schemas.results import (
 )
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import channel, definition, device, instance, lock
+from streams.testing.spec import channel, definition, device, instance, lock, watch
+from tests.golden.watches import WATCHED
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -216,7 +217,6 @@ HISTORIES = {
     ),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
-    "event.awaited": lambda: instance(SCOPED).given(*scoped().past[:3]),
     "event.triggered": lambda: instance(SCOPED).given(
         *scoped().later(5_000).given(FireTimer(0)).past[:-1]
     ),
@@ -260,6 +260,7 @@ HISTORIES = {
     "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
     "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
     "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
+    **WATCHED,
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]
@@ -323,6 +324,7 @@ def folded(golden):
         "definition": lambda: definition("flow"),
         "channel": lambda: channel("message:paid"),
         "lock": lock,
+        "watch": lambda: watch("d-1"),
     }
     spec = begin.get(golden["aggregate"], instance)()
     for event in golden["events"]:
