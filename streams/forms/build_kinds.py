@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
     Catch,
+    Caught,
     Channelled,
     End,
     ErrorTrigger,
@@ -32,6 +34,7 @@ from streams.domain.net.model import (
 )
 from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
 from streams.forms.shape_base import NodeShape
+from streams.forms.shape_device import TESTS, DeviceKeys
 from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
@@ -131,7 +134,7 @@ def _(shape: BoundaryShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: CatchShape) -> NodeKind:
-    return Catch(channelled(shape), shape.result_path, expressions(shape.output))
+    return Catch(caught(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
@@ -156,9 +159,31 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None:
-        return channelled(shape)
+    if shape.message is not None or shape.signal is not None or shape.device is not None:
+        return caught(shape)
     return TimerTrigger(optional(shape.duration), optional(shape.date))
+
+
+def caught(shape: BoundaryShape | CatchShape) -> Caught:
+    """Return a message, a signal or a device."""
+    return channelled(shape) if shape.device is None else device(shape)
+
+
+def device(shape: DeviceKeys) -> DeviceTrigger:
+    """Return what of a device is waited for."""
+    silent = shape.silent is not None
+    test = next((key for key in TESTS if getattr(shape, key) is not None), "")
+    bound = None if test in {"", "condition"} else Expression(getattr(shape, test))
+    return DeviceTrigger(
+        Expression(shape.device),
+        shape.metric,
+        shape.event_type,
+        "silent" if silent else test,
+        bound,
+        shape.condition or "",
+        optional(shape.silent if silent else shape.hold),
+        shape.initial,
+    )
 
 
 def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from streams.forms.shape_base import Duration, NodeShape
+from streams.forms.shape_device import DeviceKeys, check_device
 
 
 class TimerShape(NodeShape):
@@ -33,19 +34,30 @@ class ChannelShape(NodeShape):
 
     @model_validator(mode="after")
     def _one_name(self) -> ChannelShape:
-        if (self.message is None) == (self.signal is None):
-            raise ValueError("one of message and signal is needed")
+        device = getattr(self, "device", None)
+        if sum(one is not None for one in (self.message, self.signal, device)) != 1:
+            what = (
+                "message, signal and device"
+                if isinstance(self, CatchShape)
+                else ("message and signal")
+            )
+            raise ValueError(f"one of {what} is needed")
         if self.signal is not None and self.key != "":
             raise ValueError("a signal goes to all: it has no key")
         return self
 
 
-class CatchShape(ChannelShape):
-    """`type: catch`."""
+class CatchShape(ChannelShape, DeviceKeys):
+    """`type: catch`; it may wait for a device, too."""
 
     type: Literal["catch"]
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_a_device(self) -> CatchShape:
+        check_device(self)
+        return self
 
 
 class ThrowShape(ChannelShape):
@@ -56,8 +68,8 @@ class ThrowShape(ChannelShape):
     ttl: Duration = 3_600_000
 
 
-class BoundaryShape(NodeShape):
-    """`type: boundary`: `duration`, `date`, `error`, `message` or `signal` says when."""
+class BoundaryShape(NodeShape, DeviceKeys):
+    """`type: boundary`: `duration`, `date`, `error`, `message`, `signal` or `device` says when."""
 
     type: Literal["boundary"]
     host: str = Field(min_length=1)
@@ -73,9 +85,12 @@ class BoundaryShape(NodeShape):
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        triggers = (self.duration, self.date, self.error, self.message, self.signal)
+        triggers = (self.duration, self.date, self.error, self.message, self.signal, self.device)
         if sum(one is not None for one in triggers) != 1:
-            raise ValueError("a boundary event has one of duration, date, error, message, signal")
+            raise ValueError(
+                "a boundary event has one of duration, date, error, message, signal, device"
+            )
+        check_device(self)
         if self.error is not None and not self.interrupting:
             raise ValueError("an error always interrupts: leave out `interrupting`")
         if self.error is None and self.fallback:

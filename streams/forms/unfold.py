@@ -147,6 +147,8 @@ class Unfolded:
             rest = _flow(target)
             flows.append({"source": name, **rest} if isinstance(rest, dict) else rest)
         nodes[name] = unfolded
+        if "hold" in unfolded and "for" in body:
+            self.origin[("nodes", name, "hold")] = (*path, "for")
         if unfolded["type"] == "scope":
             self._scope(nodes, flows, path, name, unfolded)
 
@@ -213,7 +215,17 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
     node["type"] = lowered
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))
+    if lowered in {"boundary", "catch"}:
+        _of_a_device(node)
     return _activity(node) if kind == "Activity" else node
+
+
+def _of_a_device(node: dict[str, Any]) -> None:
+    """Let `for` be `hold`, a word that is free, and take the `${…}` off a condition."""
+    if "for" in node and "hold" not in node:
+        node["hold"] = node.pop("for")
+    if isinstance(node.get("condition"), str):
+        node["condition"] = _bare(node["condition"])
 
 
 def _activity(node: dict[str, Any]) -> dict[str, Any]:

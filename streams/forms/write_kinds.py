@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -148,6 +149,20 @@ def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     return given(duration=source(kind.duration), date=source(kind.date))
 
 
+def device(kind: DeviceTrigger) -> dict[str, Any]:
+    """Return what of a device is waited for."""
+    tests = {kind.test: source(kind.bound)} if kind.bound is not None else {}
+    condition = f"${{{kind.condition}}}" if kind.condition else None
+    lasts = "silent" if kind.test == "silent" else "for"
+    return {
+        "device": kind.device.source,
+        **given(metric=kind.metric, event_type=kind.event_type),
+        **tests,
+        **given(condition=condition, **{lasts: source(kind.duration)}),
+        **given(initial=kind.initial or None),
+    }
+
+
 def trigger(kind: Trigger) -> dict[str, Any]:
     """Return what an event waits for or throws."""
     if isinstance(kind, ErrorTrigger):
@@ -156,4 +171,6 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, DeviceTrigger):
+        return device(kind)
     return moment(kind)

@@ -54,6 +54,12 @@ def keys_told(text):
     return {name.rpartition(".")[2] for name in names}
 
 
+def told_of(kind):
+    """The keys that the page of a kind tells, and for events of devices their own page."""
+    told = keys_told(page(PAGES.get(kind, kind)))
+    return told | keys_told(page("device")) if kind in {"catch", "boundary"} else told
+
+
 def test_every_kind_of_node_has_a_page_that_the_index_names():
     pages = {PAGES.get(kind, kind) for kind in KINDS}
     assert [name for name in sorted(pages) if not (DOCS / f"{name}.md").exists()] == []
@@ -74,7 +80,7 @@ def test_every_kind_of_node_is_in_an_example_that_its_page_names():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_names_every_key_of_its_kind(kind):
     keys = KINDS[kind].written_keys() - COMMON - {"type"}
-    assert keys - keys_told(page(PAGES.get(kind, kind))) == set()
+    assert keys - told_of(kind) == set()
 
 
 @pytest.mark.parametrize("shape", PARTS, ids=lambda shape: shape.__name__)
@@ -323,6 +329,21 @@ def test_the_boundary_event_that_names_the_error_wins():
 def test_a_message_or_a_signal_calls_the_work_off(node, name):
     spec = came(begun("boundary", machine="m-1"), node, name)
     assert (spec.state.status, waiting(spec)) == ("Completed", [])
+
+
+def test_a_device_wakes_its_workflow_and_hurries_it():
+    spec = came(begun("device", freezer="f-1"), "warm", "device", b'{"how":"held","value":-9}')
+    assert (waiting(spec), value(spec, "seen")) == (["thaw"], {"how": "held", "value": -9})
+    assert [one.node for one in spec.state.subscriptions.values()] == ["hot", "cold"]
+    spec = came(spec, "hot", "device", b'{"how":"reading","value":-4}')
+    assert (waiting(spec), value(spec, "reached")) == (["hurry", "thaw"], -4)
+    spec = came(spec, "cold", "device", b'{"how":"reading","value":-19}')
+    assert complete(spec, "hurry").state.status == "Completed"
+
+
+def test_a_device_that_is_no_id_is_an_incident():
+    (incident,) = begun("device", freezer="the blue one").state.incidents.values()
+    assert (incident.node, incident.code) == ("watch", "InvalidInput")
 
 
 def test_a_scope_keeps_its_own_variables_and_gives_its_output():

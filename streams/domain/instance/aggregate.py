@@ -100,7 +100,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 2  # From 2 on there are scopes and subscriptions.
+    form = 3  # From 2 on there are scopes and subscriptions, from 3 on waits for devices.
     has_incidents = True
 
     decide = staticmethod(decide)

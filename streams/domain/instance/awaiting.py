@@ -10,7 +10,9 @@ from schemas.ids import channel_id
 from schemas.json_text import canonical
 from streams.domain.expressions.moments import date_ms, duration_ms
 from streams.domain.instance.variables import seen_from
+from streams.domain.instance.watching import device_wait, open_watch
 from streams.domain.instance.work import Work
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import Boundary, Channelled, ErrorTrigger, MessageTrigger, Throw
 
 KEY_LENGTH_MAX = 1_000
@@ -23,6 +25,8 @@ class Awaited(NamedTuple):
     kind: str
     due: int = 0
     channel: str = ""
+    wait: bytes = b""
+    """Devices: JSON of what is waited for."""
 
 
 def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
@@ -47,6 +51,9 @@ def awaited(work: Work, name: str, scope: int) -> Awaited:
         channel = _channel(work, name, trigger, scope)
         kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
         return Awaited(name, kind, channel=channel)
+    if isinstance(trigger, DeviceTrigger):
+        channel, wait = device_wait(work, name, scope)
+        return Awaited(name, "device", channel=channel, wait=wait)
     return Awaited(name, "timer", due_of(work, name, scope))
 
 
@@ -81,7 +88,7 @@ def await_events(work: Work, token: int, events: list[Awaited], host: str = "") 
     """Wait for events beside what the token does; with `host` it waits there for them alone."""
     for event in events:
         number = work.emit(
-            EventAwaited(event.node, token, event.kind, host, event.due, event.channel)
+            EventAwaited(event.node, token, event.kind, host, event.due, event.channel, event.wait)
         )
         if event.channel:
             subscribe(work, number)
@@ -92,6 +99,9 @@ def subscribe(work: Work, number: int) -> None:
     opened = work.state.subscriptions[number]
     once = not takes_many(work, opened.node)
     owner = (work.ctx.aggregate_id, work.state.incarnation)
+    if opened.wait:
+        work.tell_channel(opened.channel, open_watch(owner, number, opened, once=once))
+        return
     body = OpenSubscription(*owner, number, opened.node, once)
     work.tell_channel(opened.channel, body)
 

@@ -291,7 +291,9 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
-    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
+    opened = s.OpenSubscription(
+        event.node, event.token, event.kind, event.due, event.channel, wait=event.wait
+    )
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)

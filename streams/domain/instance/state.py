@@ -108,6 +108,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     channel: str = ""
     taken: str = ""
     """The message that it took last, where it takes many."""
+    wait: bytes = b""
+    """Devices: JSON of the `DeviceWait` that it waits for."""
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):

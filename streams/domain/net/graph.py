@@ -10,6 +10,8 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.device_program import DeviceProgram, compile_device
 from streams.domain.net.edges import edges_of
 from streams.domain.net.model import (
     Activity,
@@ -69,6 +71,7 @@ class Graph:
         "dates",
         "default_variables",
         "definition",
+        "devices",
         "durations",
         "given",
         "incoming",
@@ -125,16 +128,16 @@ class Graph:
         """Inputs of calls and scopes: variable, value."""
         self.keys: dict[str, Value] = {}
         """Correlation keys of what catches or throws messages."""
+        self.devices: dict[str, DeviceProgram] = {}
+        """What events of devices wait for."""
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
         self.durations: dict[str, Value] = {}
         self.dates: dict[str, Value] = {}
         for node in self.nodes.values():
             self._compile_node(node)
-        self.results = tuple(
-            (name, self._value(value, f"result {name}"))
-            for name, value in definition.result.items()
-        )
+        given = definition.result.items()
+        self.results = tuple((n, self._value(value, f"result {n}")) for n, value in given)
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
@@ -226,14 +229,25 @@ class Graph:
                 self.durations[name] = self._value(timed.duration, where, node.scope)
             if timed.date is not None:
                 self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
-        trigger = getattr(kind, "trigger", None)
-        if isinstance(trigger, MessageTrigger):
-            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
+        self._compile_trigger(node)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
                 (tuple(path.split(".")), self._value(value, f"node {name}: output {path}", seen))
                 for path, value in kind.output.items()
+            )
+
+    def _compile_trigger(self, node: Node) -> None:
+        name = node.id
+        trigger = getattr(node.kind, "trigger", None)
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
+        elif isinstance(trigger, DeviceTrigger):
+            self.devices[name] = compile_device(
+                trigger,
+                f"node {name}",
+                lambda given, where: self._value(given, where, node.scope),
+                self._declared(node.scope),
             )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 
 
@@ -216,13 +217,14 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled
+Caught = Channelled | DeviceTrigger
+Trigger = TimerTrigger | ErrorTrigger | Caught
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message or a signal."""
+    """An intermediate event: waits for a message, a signal or a device."""
 
-    trigger: Channelled
+    trigger: Caught
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}

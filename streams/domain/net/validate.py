@@ -31,6 +31,7 @@ from streams.domain.net.model import (
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.schemas import schema_problems
 from streams.domain.net.scopes import compensations_of, declared_in
+from streams.domain.net.validate_device import device_problems
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
 from streams.domain.net.validate_scopes import scope_problems
@@ -49,6 +50,7 @@ def structure_problems(definition: Definition) -> Problems:
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
     problems.extend(value_problems(definition))
+    problems.extend(device_problems(definition))
     problems.extend(schema_problems(definition))
     if not any(problem.severity == "error" for problem in problems):
         problems.extend(reach_problems(definition, edges))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.moments import date_ms, duration_ms
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -75,6 +76,9 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    elif isinstance(trigger, DeviceTrigger):
+        single |= {"device": trigger.device, "hold": trigger.duration}
+        single[trigger.test] = trigger.bound
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
