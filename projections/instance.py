@@ -12,7 +12,9 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import condition_events
 from schemas import events as e
+from schemas.data_events import VariablesObserved
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -269,9 +271,11 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NodeSkipped: _executed,
     e.NodeCompleted: _executed,
     e.VariablesSet: _executed,
+    condition_events.ConditionEnded: _unchanged,
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    VariablesObserved: _unchanged,
 }
 
 

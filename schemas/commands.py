@@ -197,6 +197,22 @@ class StartChild(msgspec.Struct, frozen=True, gc=False):
     """Sequence of the parent's `call.started` event."""
 
 
+class TriggerInstance(msgspec.Struct, frozen=True, gc=False):
+    """A definition starts an instance, for one of its start events came about (internal)."""
+
+    definition_id: str
+    version: str
+    node: str
+    """The start that is taken."""
+    kind: str
+    """`message`, `signal` or `timer`."""
+    payload: bytes = b"null"
+    """A JSON value: of a timer `due` and `missed`."""
+    message_id: str = ""
+    due: int = 0
+    """Timers: when it was due, ms since 1970."""
+
+
 class CompleteCall(msgspec.Struct, frozen=True, gc=False):
     """A child tells its parent that it completed (internal)."""
 

@@ -5,6 +5,16 @@ from __future__ import annotations
 import msgspec
 
 
+class ListedStart(msgspec.Struct, frozen=True, gc=False):
+    """A start event of a version, by which it starts instances while it is the newest."""
+
+    node: str
+    kind: str
+    """`message`, `signal` or `timer`."""
+    name: str = ""
+    """Of the message or the signal."""
+
+
 class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
     """A definition's structure is sound enough to be judged."""
 
@@ -32,6 +42,8 @@ class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
     """What does not hold, or why soundness is not known."""
     violations: bytes = b"[]"
     """A JSON array of what does not hold: property, node, line, message, trace."""
+    starts: list[ListedStart] = []
+    """What starts instances of it from now on; the starts of former versions are over."""
 
 
 class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):

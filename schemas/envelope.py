@@ -42,7 +42,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     time: int
     """Milliseconds since 1970: when the writer made it (not the record's time)."""
     aggregate_type: str
-    """`instance`, `definition`, `channel`, `lock`, `device`."""
+    """`instance`, `definition`, `activity_type`, `channel`, `lock`, `device`."""
     aggregate_id: str
     """Id of the aggregate that the message is for or from."""
     incarnation: str = ""

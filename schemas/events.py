@@ -264,13 +264,16 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """The boundary event, or the event that follows an event gateway."""
     token: int
     kind: str
-    """`timer`, `message`, `signal`, `device`."""
+    """`timer`, `message`, `signal`, `condition`, `device`."""
     host: str = ""
     """Where the token waits from now on: the event or its gateway; empty where it waits already."""
     due: int = 0
     """Timers: milliseconds since 1970."""
     channel: str = ""
     """Messages and signals: the id of the channel; devices: `device:` and the device's."""
+    schedule: str = ""
+    """Timers that come again and again: cycle or cron expression, with `[ZONE]` after it, and
+    `@` with the moment from which a cycle without a start is counted, in ms since 1970."""
     wait: bytes = b""
     """Devices: JSON of the `DeviceWait` that it waits for."""
 
@@ -280,7 +283,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer`, `message`, `signal`, `device`, `error`."""
+    """`timer`, `message`, `signal`, `condition`, `device`, `error`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""
@@ -293,6 +296,10 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
     message_id: str = ""
     stays: bool = False
     """True: it is waited for again."""
+    missed: int = 0
+    """Timers that come again and again: how many further due times had passed."""
+    next_due: int = 0
+    """Timers that are waited for again: when it is due next, in ms since 1970."""
 
 
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):

@@ -7,8 +7,13 @@ from typing import Final
 import msgspec
 
 from schemas import (
+    activity_type_commands,
+    activity_type_events,
+    activity_types,
     channel_events,
     commands,
+    condition_events,
+    data_events,
     definition_events,
     definitions,
     events,
@@ -35,6 +40,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.CompleteNode: "CompleteNode",
     commands.SetVariables: "SetVariables",
     commands.PublishDefinition: "PublishDefinition",
+    activity_type_commands.RegisterActivityType: "RegisterActivityType",
+    activity_type_commands.RemoveActivityType: "RemoveActivityType",
     commands.PublishMessage: "PublishMessage",
     commands.BroadcastSignal: "BroadcastSignal",
     commands.AcquireLock: "AcquireLock",
@@ -42,6 +49,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.ReleaseLock: "ReleaseLock",
     commands.ForceReleaseLock: "ForceReleaseLock",
     commands.StartChild: "StartChild",
+    commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
     commands.RequestLock: "RequestLock",
@@ -94,9 +102,13 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    data_events.VariablesObserved: "variables.observed",
+    activity_type_events.ActivityTypeRegistered: "activity_type.registered",
+    activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
@@ -128,6 +140,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     telemetry.DeviceEvent: "DeviceEvent",
     telemetry.DeviceCheck: "DeviceCheck",
     definitions.DefinitionRecord: "DefinitionRecord",
+    activity_types.ActivityTypeRecord: "ActivityTypeRecord",
 }
 """Public type by body class."""
 
@@ -142,19 +155,31 @@ VERSIONS: Final[dict[str, int]] = {
     "ActivityStarted": 2,
     "PublishDefinition": 2,
     "DefinitionSubmitted": 2,
-    "DefinitionPublished": 2,
+    "DefinitionPublished": 3,
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
     "EventAwaited": 2,
+    "EventTriggered": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
+_COMMAND_MODULES: Final = tuple(
+    module.__name__ for module in (commands, activity_type_commands, watch_commands)
+)
 _EVENT_MODULES: Final = tuple(
     module.__name__
-    for module in (events, channel_events, definition_events, lock_events, watch_events)
+    for module in (
+        events,
+        activity_type_events,
+        channel_events,
+        condition_events,
+        data_events,
+        definition_events,
+        lock_events,
+        watch_events,
+    )
 )
-_COMMAND_MODULES: Final = (commands.__name__, watch_commands.__name__)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )
@@ -162,8 +187,11 @@ COMMAND_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _COMMAND_MODULES
 )
 RESULT_TYPES: Final = tuple(
-    name for body, name in MESSAGES.items() if body.__module__ == results.__name__
+    name
+    for body, name in MESSAGES.items()
+    if body.__module__ == results.__name__ or name == "RegisterActivityType"
 )
+"""A worker may report what it can do, and a command may say it."""
 CLIENT_COMMAND_TYPES: Final = COMMAND_TYPES[: COMMAND_TYPES.index("StartChild")]
 
 

@@ -119,6 +119,14 @@ DEFINITIONS: Final = Kind(
     why="Every process reads all of it and so knows every published version; what was submitted "
     "and not decided since is what verifiers have to do.",
 )
+ACTIVITY_TYPES: Final = Kind(
+    name="workflow.activity-types",
+    key="activity type",
+    value="what is known of an activity type",
+    cleanup=Cleanup.COMPACT,
+    written_by="shards, in their transaction",
+    why="Who validates a definition reads all of it, and knows what workers can do.",
+)
 QUEUE: Final = Kind(
     name=f"activity.{QUEUE_PLACE}",
     key="task id",
@@ -200,6 +208,7 @@ KINDS: Final = (
     REPLIES,
     STATE,
     DEFINITIONS,
+    ACTIVITY_TYPES,
     QUEUE,
     CONTROL,
     DEAD_LETTERS,

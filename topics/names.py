@@ -22,6 +22,7 @@ class Names:
         self.replies = f"{prefix}{kinds.REPLIES.name}"
         self.state = f"{prefix}{kinds.STATE.name}"
         self.definitions = f"{prefix}{kinds.DEFINITIONS.name}"
+        self.activity_types = f"{prefix}{kinds.ACTIVITY_TYPES.name}"
         self.control = f"{prefix}{kinds.CONTROL.name}"
         self.dead_letters = f"{prefix}{kinds.DEAD_LETTERS.name}"
         self.audit = f"{prefix}{kinds.AUDIT.name}"

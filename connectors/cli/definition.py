@@ -12,19 +12,18 @@ import typer
 
 from connectors.cli.connection import client, kafka
 from connectors.cli.failures import FAILED, NotFoundError
+from connectors.cli.known_types import remarks_on_types
 from connectors.cli.nets import NetOption, PnmlOption, write_net, write_net_of
 from connectors.cli.output import JsonOption, as_json, fault, note, rows, say
+from connectors.client.activity_types import activity_types
 from connectors.client.client import VERDICT_SECONDS
+from connectors.client.compacted import newest
 from connectors.client.outcomes import Publication
-from schemas.codec import decode
 from schemas.definitions import DefinitionRecord
 from schemas.json_text import parse
 from streams.domain.net.model import Definition
 from streams.domain.net.soundness import STATES_MAX
 from streams.forms import Problem, prove, prove_together
-from streams.testing.audit import read_partition
-from topics.apply import admin_of
-from topics.cluster import present
 from topics.names import Names
 
 app = typer.Typer(
@@ -45,6 +44,12 @@ def validate(
     max_states: MaxStates = STATES_MAX,
     net: NetOption = False,
     pnml: PnmlOption = False,
+    registered: Annotated[
+        bool,
+        typer.Option(
+            "--registered", help="Also say which activity types no worker knows (asks Kafka)."
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Check definitions without a broker: form, structure, and whether every run can end.
@@ -71,6 +76,7 @@ def validate(
             say(f"{file}: {told} ({verdict.states:,} states)")
         sound += [(text, str(file), definition)] if verdict.sound else []
     found += _together(sound, max_states, quiet=json or shown)
+    found += _remarks(sound) if registered else []
     if json and not shown:
         as_json(found)
     else:
@@ -106,6 +112,8 @@ def publish(
     sources = [_checked(file, states, allow_unsound=allow_unsound) for file in files]
     _check_together(sources, states, allow_unsound=allow_unsound)
     with client() as made:
+        for problem in _remarks(sources):
+            note(str(problem))
         for text, _, definition in sources:
             name = definition.id
             with _waiting(name) as waiting:
@@ -126,6 +134,13 @@ def _together(sound: list[Sound], max_states: int, *, quiet: bool) -> list[Probl
     if accord.sound and accord.parties and not quiet:
         say(f"{', '.join(accord.parties)}: all can end together ({accord.states:,} states)")
     return problems
+
+
+def _remarks(sources: list[Sound]) -> list[Problem]:
+    """Return what is worth a word about the work that definitions ask for."""
+    with kafka() as settings:
+        known = activity_types(settings)
+    return [one for source in sources for one in remarks_on_types(*source, known)]
 
 
 def _check_together(sources: list[Sound], max_states: int, *, allow_unsound: bool) -> None:
@@ -233,15 +248,11 @@ def _marking(record: DefinitionRecord) -> str:
 
 def _records() -> list[DefinitionRecord]:
     """Read the compacted topic: it is small, and is the truth."""
-    found: dict[bytes, DefinitionRecord] = {}
     with kafka() as settings:
-        servers, topic = settings.kafka_bootstrap_servers, Names(settings.topic_prefix).definitions
-        for partition in range(present(admin_of(servers)).get(topic, 0)):
-            for record in read_partition(servers, topic, partition):
-                body = decode(record.value or b"").body
-                if isinstance(body, DefinitionRecord):
-                    found[record.key or b""] = body
-    return sorted(found.values(), key=lambda one: (one.definition_id, _order(one.version)))
+        topic = Names(settings.topic_prefix).definitions
+        known = newest(settings.kafka_bootstrap_servers, topic)
+    found = [body for body in known if isinstance(body, DefinitionRecord)]
+    return sorted(found, key=lambda one: (one.definition_id, _order(one.version)))
 
 
 def _order(version: str) -> list[int]:

@@ -23,6 +23,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "verifier": ("verifier",),
     # The views add commands to the nouns that they are of.
     "definition": ("definition", "projection"),
+    "activity-type": ("activity_type",),
     "instance": ("instance", "by_hand", "projection"),
     "message": ("message",),
     "signal": ("message",),

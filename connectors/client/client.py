@@ -19,6 +19,7 @@ import msgspec
 import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
+from connectors.client.activity_types import ActivityTypeCommands
 from connectors.client.by_hand import ByHand
 from connectors.client.errors import (
     CommandRejectedError,
@@ -61,7 +62,7 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client(ByHand, LockCommands):
+class Client(ActivityTypeCommands, ByHand, LockCommands):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

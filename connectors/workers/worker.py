@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import structlog
 from confluent_kafka.admin import AdminClient
 
+from connectors.workers.announce import announce
 from connectors.workers.attempt import Task
 from connectors.workers.cancellations import CancellationTail
 from connectors.workers.declare import Activity, by_place
@@ -26,7 +27,7 @@ class Worker:
     """Runs activities until told to stop."""
 
     def __init__(self, settings: WorkerSettings, activities: Iterable[Activity]) -> None:
-        """Connect, and make topics for queues that have none.
+        """Connect, make topics for queues that have none, and register the activity types.
 
         Raises:
             NoActivitiesError: there is nothing to run.
@@ -39,6 +40,7 @@ class Worker:
         admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
         queues = sorted({queue for queue, _ in places})
         ensure_queues(admin, Catalogue.of(settings), queues)
+        announce(settings, self._names, places.values())
         self._feeds: list[QueueFeed] = []
         self._executors: list[Executor] = []
         for queue in queues:

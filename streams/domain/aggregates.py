@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from streams.domain.activity_type.aggregate import ACTIVITY_TYPE
 from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
@@ -12,6 +13,14 @@ from streams.domain.lock.aggregate import LOCK
 from streams.domain.protocol import Aggregate
 from streams.domain.watch.aggregate import WATCH
 
-_ALL: Final[tuple[Aggregate, ...]] = (INSTANCE, DEFINITION, CHANNEL, LOCK, DEVICE, WATCH)
+_ALL: Final[tuple[Aggregate, ...]] = (
+    INSTANCE,
+    DEFINITION,
+    ACTIVITY_TYPE,
+    CHANNEL,
+    LOCK,
+    DEVICE,
+    WATCH,
+)
 AGGREGATES: Final[dict[str, Aggregate]] = {aggregate.type: aggregate for aggregate in _ALL}
 """By the type that stands in the envelope."""

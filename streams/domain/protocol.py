@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from schemas.activity_types import ActivityTypeRecord
 from schemas.commands import PublishDefinition
 from schemas.tasks import ActivityCancellation, ActivityTask
 from streams.domain.net.model import Definition
@@ -49,6 +50,13 @@ class Definitions(Protocol):
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
         """Return that version, or the newest where `version` is empty; None if unknown."""
+        ...
+
+    def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
+        """Return the definitions whose newest version a `message` or `signal` starts, in order.
+
+        It may be too old to be relied on: the definition itself decides what it starts.
+        """
         ...
 
     def queue_exists(self, queue: str) -> bool:
@@ -120,6 +128,12 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     max_states: int = 0
 
 
+class RecordActivityType(msgspec.Struct, frozen=True, gc=False):
+    """Effect: write what is known of a type to `workflow.activity-types`."""
+
+    record: ActivityTypeRecord
+
+
 class AnswerCommand(msgspec.Struct, frozen=True, gc=False):
     """Effect: the reply to a command that was accepted before with an empty result."""
 
@@ -139,7 +153,13 @@ class RedriveCommand(msgspec.Struct, frozen=True, gc=False):
 
 
 Effect = (
-    DispatchActivity | CancelTask | SendCommand | RecordDefinition | AnswerCommand | RedriveCommand
+    DispatchActivity
+    | CancelTask
+    | SendCommand
+    | RecordDefinition
+    | RecordActivityType
+    | AnswerCommand
+    | RedriveCommand
 )
 
 

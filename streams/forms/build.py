@@ -9,7 +9,7 @@ from streams.domain.net.model import (
     Property,
 )
 from streams.forms.build_kinds import kind_of
-from streams.forms.build_parts import expressions, recovery, retry, schemas, variables
+from streams.forms.build_parts import expressions, merges, recovery, retry, schemas, variables
 from streams.forms.shape import DefinitionShape, FlowShape, PropertyShape, parse_version
 from streams.forms.shape_base import NodeShape
 
@@ -31,6 +31,7 @@ def build(shape: DefinitionShape) -> Definition:
         schemas(shape.variables),
         shape.input_schema,
         shape.result_schema,
+        merges(shape.variables),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import (
     Activity,
@@ -32,7 +33,15 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
-from streams.forms.build_parts import expressions, optional, recovery, retry, schemas, variables
+from streams.forms.build_parts import (
+    expressions,
+    merges,
+    optional,
+    recovery,
+    retry,
+    schemas,
+    variables,
+)
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_device import TESTS, DeviceKeys
 from streams.forms.shape_events import (
@@ -40,6 +49,7 @@ from streams.forms.shape_events import (
     CatchShape,
     ChannelShape,
     EventGatewayShape,
+    MomentShape,
     ThrowShape,
     TimerShape,
 )
@@ -52,15 +62,17 @@ from streams.forms.shape_nodes import (
     JoinShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
+from streams.forms.shape_starts import StartShape
 
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
-_Plain = Start | ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
+_Given = Expression | None
+Moment = tuple[_Given, _Given, _Given, _Given, _Given]
+"""Duration, date, cycle, cron and zone of a timer."""
+_Plain = ExclusiveGateway | ParallelGateway | InclusiveGateway | EventGateway
 _PLAIN: dict[type[NodeShape], type[_Plain]] = {
-    StartShape: Start,
     EventGatewayShape: EventGateway,
     ExclusiveShape: ExclusiveGateway,
     ParallelShape: ParallelGateway,
@@ -93,13 +105,20 @@ def _(shape: ActivityShape) -> NodeKind:
 
 
 @kind_of.register
+def _(shape: StartShape) -> NodeKind:
+    plain = shape.message is None and shape.signal is None
+    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
+
+
+@kind_of.register
 def _(shape: JoinShape) -> NodeKind:
     return PartialJoin(shape.count)
 
 
 @kind_of.register
 def _(shape: TimerShape) -> NodeKind:
-    return Timer(optional(shape.duration), optional(shape.date), expressions(shape.output))
+    duration, date, *rest = moment(shape)
+    return Timer(duration, date, expressions(shape.output), *rest)
 
 
 @kind_of.register
@@ -118,6 +137,7 @@ def _(shape: ScopeShape) -> NodeKind:
         expressions(shape.input),
         expressions(shape.output),
         schemas=schemas(shape.variables),
+        merges=merges(shape.variables),
     )
 
 
@@ -159,14 +179,27 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None or shape.device is not None:
+    if (
+        isinstance(shape.message or shape.signal or shape.condition, str)
+        or shape.device is not None
+    ):
         return caught(shape)
-    return TimerTrigger(optional(shape.duration), optional(shape.date))
+    return TimerTrigger(*moment(shape), each=shape.missed == "each")
+
+
+def moment(shape: MomentShape) -> Moment:
+    """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
+    duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
+    return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
 def caught(shape: BoundaryShape | CatchShape) -> Caught:
-    """Return a message, a signal or a device."""
-    return channelled(shape) if shape.device is None else device(shape)
+    """Return a message, a signal, a condition or a device, whose condition is its own."""
+    if shape.device is not None:
+        return device(shape)
+    if shape.condition is not None:
+        return ConditionTrigger(shape.condition)
+    return channelled(shape)
 
 
 def device(shape: DeviceKeys) -> DeviceTrigger:
@@ -186,9 +219,9 @@ def device(shape: DeviceKeys) -> DeviceTrigger:
     )
 
 
-def channelled(shape: BoundaryShape | ChannelShape) -> Channelled:
+def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:
     """Return a message or a signal."""
     if shape.message is not None:
-        return MessageTrigger(shape.message, Expression(shape.key))
+        return MessageTrigger(shape.message, Expression(getattr(shape, "key", "")))
     assert shape.signal is not None
     return SignalTrigger(shape.signal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.domain.net.merges import LAST_WRITER
 from streams.domain.net.model import Expression, Recovery, Retry
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 
@@ -17,6 +18,11 @@ def variables(shapes: dict[str, VariableShape]) -> tuple[dict[str, str], dict[st
 def schemas(shapes: dict[str, VariableShape]) -> dict[str, Any]:
     """Return the JSON Schemas of variables that have one."""
     return {name: s.schema_ for name, s in shapes.items() if s.schema_ is not None}
+
+
+def merges(shapes: dict[str, VariableShape]) -> dict[str, str]:
+    """Return the merge policies of variables; the last writer needs none."""
+    return {name: s.merge for name, s in shapes.items() if s.merge != LAST_WRITER}
 
 
 def optional(value: Any) -> Expression | None:

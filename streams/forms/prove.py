@@ -10,7 +10,7 @@ from streams.domain.net.conversation import Discord
 from streams.domain.net.model import Definition
 from streams.domain.net.soundness import STATES_MAX, Verdict, Violation, soundness
 from streams.domain.net.together import Accord, together
-from streams.forms.problem import Problem
+from streams.forms.problem import Path, Problem
 from streams.forms.read import examine
 from streams.forms.source import Source
 from streams.forms.unfold import Unfolded
@@ -52,6 +52,12 @@ def prove_together(
         message = f"whether {', '.join(accord.parties)} can all end together is not known"
         found.append(Problem("", 0, 0, "", f"{message}: {accord.why_unknown}", "warning"))
     return found, accord
+
+
+def remark(text: str, file_name: str, path: Path, message: str) -> Problem:
+    """Return a warning about a place of a definition as it was unfolded."""
+    source = Source(text, file_name)
+    return source.problem(Unfolded(source).locate(path), message, "warning")
 
 
 def _discord(places: dict[str, tuple[str, str]], discord: Discord) -> Problem:

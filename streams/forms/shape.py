@@ -24,8 +24,8 @@ from streams.forms.shape_nodes import (
     JoinShape,
     ParallelShape,
     ScopeShape,
-    StartShape,
 )
+from streams.forms.shape_starts import StartShape
 
 AnyNode = Annotated[
     StartShape

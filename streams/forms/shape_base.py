@@ -72,3 +72,4 @@ class VariableShape(Shape):
     default: Any = None
     schema_: Any = Field(default=None, alias="schema")
     """Of another name here: `schema` is pydantic's own."""
+    merge: Literal["last_writer", "counter", "add_wins_set"] = "last_writer"

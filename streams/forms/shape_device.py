@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
@@ -10,8 +11,17 @@ from streams.domain.expressions.moments import duration_ms
 
 TESTS: Final = ("above", "below", "equals", "condition")
 """Keys that say what a metric is to be."""
-DEVICE_KEYS: Final = ("metric", "event_type", *TESTS, "hold", "silent", "initial")
-"""Keys that only an event of a device has, beside `device`."""
+DEVICE_KEYS: Final = (
+    "metric",
+    "event_type",
+    "above",
+    "below",
+    "equals",
+    "hold",
+    "silent",
+    "initial",
+)
+"""Keys that only an event of a device has, beside `device` itself."""
 
 
 class DeviceKeys(BaseModel):
@@ -27,6 +37,15 @@ class DeviceKeys(BaseModel):
     hold: Any = None
     silent: Any = None
     initial: bool = False
+
+
+def ways_of(shape: BaseModel, ways: Iterable[str]) -> int:
+    """Return how many of the ways in which an event comes about are given.
+
+    A condition beside a device is of the device, and no way of its own.
+    """
+    given = {way for way in ways if getattr(shape, way) is not None}
+    return len(given - {"condition"} if "device" in given else given)
 
 
 def check_device(shape: DeviceKeys) -> None:

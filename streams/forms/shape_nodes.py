@@ -16,12 +16,6 @@ from streams.forms.shape_base import (
 )
 
 
-class StartShape(NodeShape):
-    """`type: start`."""
-
-    type: Literal["start"]
-
-
 class FailureShape(Shape):
     """`error:` of an end."""
 

@@ -26,6 +26,8 @@ _FLOW_KEYS = {
 
 
 SCOPES_DEEP_MAX: Final = 20
+_EVENTS: Final = frozenset({"boundary", "catch"})
+"""Kinds that may wait for a condition."""
 
 
 class Place(NamedTuple):
@@ -213,19 +215,13 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
     if kind is None and "activity_type" in node:
         lowered = "activity"
     node["type"] = lowered
+    if lowered in _EVENTS and isinstance(node.get("condition"), str):
+        node["condition"] = _bare(node["condition"])
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))
-    if lowered in {"boundary", "catch"}:
-        _of_a_device(node)
+    if lowered in _EVENTS and "for" in node:
+        node.setdefault("hold", node.pop("for"))
     return _activity(node) if kind == "Activity" else node
-
-
-def _of_a_device(node: dict[str, Any]) -> None:
-    """Let `for` be `hold`, a word that is free, and take the `${…}` off a condition."""
-    if "for" in node and "hold" not in node:
-        node["hold"] = node.pop("for")
-    if isinstance(node.get("condition"), str):
-        node["condition"] = _bare(node["condition"])
 
 
 def _activity(node: dict[str, Any]) -> dict[str, Any]:

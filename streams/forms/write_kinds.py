@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import (
     Activity,
@@ -27,20 +28,19 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.domain.net.timing import timing_of
 from streams.forms.build_kinds import ANY_ERROR
 from streams.forms.write_parts import (
     given,
     recovery,
     retry,
     seconds,
-    source,
     sources,
     there,
     variables,
 )
 
 _NAMES: Final = {
-    Start: "start",
     EventGateway: "event_gateway",
     ExclusiveGateway: "exclusive",
     ParallelGateway: "parallel",
@@ -74,6 +74,13 @@ def _(kind: Activity) -> dict[str, Any]:
         ),
         **there(output_schema=kind.output_schema),
     }
+
+
+@written.register
+def _(kind: Start) -> dict[str, Any]:
+    waits = {} if kind.trigger is None else trigger(kind.trigger)
+    mapping = given(result_path=kind.result_path, output=sources(kind.output))
+    return {"type": "start", **waits, **mapping}
 
 
 @written.register
@@ -146,19 +153,20 @@ def _(kind: Boundary) -> dict[str, Any]:
 
 def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     """Return when a timer is due."""
-    return given(duration=source(kind.duration), date=source(kind.date))
+    return {word: value.source for word, value in timing_of(kind).items()}
 
 
 def device(kind: DeviceTrigger) -> dict[str, Any]:
     """Return what of a device is waited for."""
-    tests = {kind.test: source(kind.bound)} if kind.bound is not None else {}
+    tests = {kind.test: kind.bound.source} if kind.bound is not None else {}
     condition = f"${{{kind.condition}}}" if kind.condition else None
     lasts = "silent" if kind.test == "silent" else "for"
+    duration = None if kind.duration is None else kind.duration.source
     return {
         "device": kind.device.source,
         **given(metric=kind.metric, event_type=kind.event_type),
         **tests,
-        **given(condition=condition, **{lasts: source(kind.duration)}),
+        **given(condition=condition, **{lasts: duration}),
         **given(initial=kind.initial or None),
     }
 
@@ -171,6 +179,8 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, ConditionTrigger):
+        return {"condition": f"${{{kind.condition}}}"}
     if isinstance(kind, DeviceTrigger):
         return device(kind)
-    return moment(kind)
+    return {**moment(kind), **given(missed="each" if kind.each else None)}

@@ -47,7 +47,11 @@ def variables(holder: Definition | Scope) -> dict[str, Any]:
     return {
         name: {
             "type": kind,
-            **there(default=holder.defaults.get(name), schema=holder.schemas.get(name)),
+            **there(
+                default=holder.defaults.get(name),
+                schema=holder.schemas.get(name),
+                merge=holder.merges.get(name),
+            ),
         }
         for name, kind in holder.variables.items()
     }

@@ -13,9 +13,10 @@ from typing import Protocol
 import structlog
 
 from schemas.codec import DecodeError, decode
-from schemas.commands import CreateInstance, RunInstance, StartChild
+from schemas.commands import CreateInstance, RunInstance, StartChild, TriggerInstance
 from schemas.definitions import DefinitionRecord
 from streams.domain.net.model import Definition, Version
+from streams.domain.net.starts import StartsByName
 from streams.runtime.inbox import Item
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class DefinitionBook:
         self._queue_exists = queue_exists
         self._versions: dict[tuple[str, str], dict[str, Definition]] = {}
         self._latest: dict[tuple[str, str], Definition] = {}
+        self._starts: dict[str, StartsByName] = {}
         self.seen: dict[int, int] = {}
         """Highest position number of a definition record, by partition."""
 
@@ -48,6 +50,11 @@ class DefinitionBook:
         if not version:
             return self._latest.get(key)
         return self._versions.get(key, {}).get(version)
+
+    def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
+        """Return the definitions whose newest version a message or a signal starts."""
+        known = self._starts.get(tenant)
+        return [] if known is None else known.of(kind, name)
 
     def queue_exists(self, queue: str) -> bool:
         """Tell whether the activity queue has a topic."""
@@ -91,6 +98,7 @@ class DefinitionBook:
         latest = self._latest.get(key)
         if latest is None or _order(latest) < _order(definition):
             self._latest[key] = definition
+            self._starts.setdefault(tenant, StartsByName()).put(definition)
 
 
 def _order(definition: Definition) -> Version:
@@ -110,7 +118,7 @@ def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int],
             if partition.isdecimal() and number.isdecimal():
                 place = int(partition)
                 positions[place] = max(positions.get(place, 0), int(number))
-        if isinstance(body, RunInstance | CreateInstance | StartChild):
+        if isinstance(body, RunInstance | CreateInstance | StartChild | TriggerInstance):
             tenant = envelope.context.tenant
             unknown = unknown or book.find(tenant, body.definition_id, body.version) is None
     missing = {p: n for p, n in positions.items() if book.seen.get(p, 0) < n}

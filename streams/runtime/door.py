@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas import commands as c
+from schemas.activity_type_commands import RegisterActivityType, RemoveActivityType
 from schemas.encoder import context_bytes
 from schemas.envelope import Envelope
 from schemas.errors import CATALOGUE
@@ -48,6 +49,7 @@ _STARTS: Final = frozenset(
         "RunInstance",
         "CreateInstance",
         "PublishDefinition",
+        "RegisterActivityType",
         "PublishMessage",
         "BroadcastSignal",
         "AcquireLock",
@@ -57,6 +59,8 @@ _STARTS: Final = frozenset(
 _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     c.PublishDefinition: ("definition",),
     RecordVerdict: ("definition",),
+    RegisterActivityType: ("activity_type",),
+    RemoveActivityType: ("activity_type",),
     c.RetryIncident: ("instance", "channel", "watch"),
     **dict.fromkeys(_CHANNELS, ("channel",)),
     **dict.fromkeys(_ANSWERS, ("channel", "watch")),

@@ -20,6 +20,7 @@ from schemas.telemetry import DeviceCheck, DeviceState
 from streams.domain.protocol import (
     AnswerCommand,
     DispatchActivity,
+    RecordActivityType,
     RecordDefinition,
     SendCommand,
 )
@@ -165,30 +166,36 @@ class Outbox:
         value = encode(envelope, body)
         self._collected.append(Out(self._names.telemetry, self._partition, key, value))
 
-    def definition(
-        self, slot: Slot, effect: RecordDefinition, now: int, position: int, cause: Context
+    def known(
+        self,
+        slot: Slot,
+        effect: RecordDefinition | RecordActivityType,
+        now: int,
+        position: int,
+        cause: Context,
     ) -> None:
-        """Write a version of a definition for every process to read."""
-        body = DefinitionRecord(
-            effect.definition_id,
-            effect.version,
-            effect.status,
-            effect.source,
-            effect.message,
-            effect.verdict,
-            effect.violations,
-            effect.allow_unsound,
-            effect.max_states,
-            effect.code,
-        )
-        name = f"{effect.definition_id}@{effect.version}"
+        """Write what every process is to know: a version of a definition, a type of activity."""
+        body: msgspec.Struct
+        if isinstance(effect, RecordActivityType):
+            body, name, topic = effect.record, slot.id, self._names.activity_types
+        else:
+            body, topic = _definition_record(effect), self._names.definitions
+            name = f"{effect.definition_id}@{effect.version}"
         envelope = Envelope(
-            name, "DefinitionRecord", now, "definition", slot.id, "", -1, position, "", "", cause
+            name,
+            MESSAGES[type(body)],
+            now,
+            slot.aggregate.type,
+            slot.id,
+            "",
+            -1,
+            position,
+            "",
+            "",
+            cause,
         )
         key = routing_key(slot.tenant, name).encode()
-        self._collected.append(
-            Out(self._names.definitions, self._partition, key, encode(envelope, body))
-        )
+        self._collected.append(Out(topic, self._partition, key, encode(envelope, body)))
 
     def device_state(self, slot: Slot, body: DeviceState, now: int, cause: Context) -> None:
         """Write what a device last said."""
@@ -253,17 +260,34 @@ class Outbox:
         self._collected.append(Out(self._names.dead_letters, -1, key or b"", value, headers))
 
 
+def _definition_record(effect: RecordDefinition) -> DefinitionRecord:
+    return DefinitionRecord(
+        effect.definition_id,
+        effect.version,
+        effect.status,
+        effect.source,
+        effect.message,
+        effect.verdict,
+        effect.violations,
+        effect.allow_unsound,
+        effect.max_states,
+        effect.code,
+    )
+
+
 def internal_envelope(
-    sender: Slot,
-    incarnation: str,
-    sequence: int,
+    sender: str,
     number: int,
     effect: SendCommand,
     now: int,
     cause: Context,
 ) -> Envelope:
-    """Return the envelope of a command that an aggregate sends."""
-    name = f"{sender.id}@{incarnation}:{sequence}>{number}"
+    """Return the envelope of a command that an aggregate sends.
+
+    `sender` names the decision: `ID@INCARNATION:SEQUENCE` of its last event, or where it made
+    none the command that it was about, so that no two commands have one id.
+    """
+    name = f"{sender}>{number}"
     kind = MESSAGES[type(effect.body)]
     incarnation_wanted = "" if isinstance(effect.body, Continue) else effect.incarnation
     return Envelope(

@@ -29,6 +29,7 @@ from streams.domain.protocol import (
     Decision,
     DispatchActivity,
     EventPlace,
+    RecordActivityType,
     RecordDefinition,
     RedriveCommand,
     Rejected,
@@ -261,18 +262,17 @@ class Processor:
     ) -> None:
         context, incarnation = cause.context, facts.incarnation
         sequence = aggregate.sequence(outcome.state)
+        sender = f"{slot.id}@{incarnation}:{sequence}" if outcome.events else cause.envelope.id
         for number, effect in enumerate(outcome.effects):
             if isinstance(effect, DispatchActivity):
                 facts.tasks.append(effect)
             elif isinstance(effect, SendCommand):
-                envelope = internal_envelope(
-                    slot, incarnation, sequence, number, effect, self.now, context
-                )
+                envelope = internal_envelope(sender, number, effect, self.now, context)
                 self._send(slot, effect, envelope)
             elif isinstance(effect, CancelTask):
                 self.out.cancellation(slot, incarnation, effect.cancellation, self.now, context)
-            elif isinstance(effect, RecordDefinition):
-                self.out.definition(slot, effect, self.now, self.number, context)
+            elif isinstance(effect, RecordDefinition | RecordActivityType):
+                self.out.known(slot, effect, self.now, self.number, context)
             elif isinstance(effect, AnswerCommand):
                 place = (f"{self._partition}:{self.number}", sequence, incarnation, self._lag)
                 self.out.answer(slot, effect, place, self.now)
@@ -344,7 +344,7 @@ class Processor:
         for number, effect in enumerate(told(body, cause.envelope, refusal)):
             if effect.aggregate_type not in self._env.aggregates:
                 continue  # Refused for that very reason: there is nobody to tell.
-            envelope = internal_envelope(slot, "", 0, number, effect, self.now, cause.context)
+            envelope = internal_envelope(cause.envelope.id, number, effect, self.now, cause.context)
             self._send(slot, effect, envelope)
 
     def _poisoned(

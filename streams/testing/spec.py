@@ -17,12 +17,14 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.registry import EVENT_TYPES, public_type
+from streams.domain.activity_type.aggregate import ACTIVITY_TYPE
 from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
 from streams.domain.net.model import Definition
+from streams.domain.net.starts import StartsByName
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
@@ -66,6 +68,14 @@ class KnownDefinitions:
         if version:
             return next((d for d in found if str(d.version) == version), None)
         return max(found, key=lambda d: d.version, default=None)
+
+    def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
+        """Return the definitions whose newest version a message or a signal starts."""
+        del tenant
+        known = StartsByName()
+        for definition in sorted(self._all, key=lambda one: one.version):
+            known.put(definition)
+        return known.of(kind, name)
 
     def queue_exists(self, queue: str) -> bool:
         """Tell whether the queue is not one of the missing ones."""
@@ -280,9 +290,17 @@ def definition(aggregate_id: str, *, missing_queues: frozenset[str] = frozenset(
     return Spec(DEFINITION, KnownDefinitions((), missing_queues), aggregate_id)
 
 
-def channel(aggregate_id: str) -> Spec:
-    """Begin a sentence about a channel: `schemas.ids.channel_id` gives its id."""
-    return Spec(CHANNEL, KnownDefinitions((), frozenset()), aggregate_id)
+def activity_type(name: str) -> Spec:
+    """Begin a sentence about an activity type."""
+    return Spec(ACTIVITY_TYPE, KnownDefinitions((), frozenset()), name)
+
+
+def channel(aggregate_id: str, *sources: str) -> Spec:
+    """Begin a sentence about a channel: `schemas.ids.channel_id` gives its id.
+
+    The sources are the published definitions, which its messages may start.
+    """
+    return Spec(CHANNEL, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
 def device(aggregate_id: str) -> Spec:

@@ -1,6 +1,7 @@
 """Events of devices in a workflow: how they are written, and what the watch is told."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ from streams.domain.protocol import SendCommand
 from streams.forms import examine, prove, read_definition
 from streams.forms.write import write_definition
 from streams.testing.spec import has, instance
-from streams.testing.steps import waiting
+from streams.testing.steps import complete, waiting
 
 FLOW = """
 id: flow
@@ -103,7 +104,7 @@ def test_what_is_written_is_what_the_watch_is_told(keys, awaits):
         (f"{ABOVE}, for: 0", "nodes.hot", "a duration of 0 is none"),
         ("event_type: a, for: PT1M, condition: value > 1", "nodes.hot", "each reading counts"),
         ("event_type: a, initial: true", "nodes.hot", "initial is of the last values"),
-        ("message: paid", "nodes.hot", "one of message, signal and device is needed"),
+        ("message: paid", "nodes.hot", "signal, condition and device is needed"),
         ("metric: t, condition: value >", "nodes.hot.condition", "in `value >`"),
     ],
 )
@@ -213,3 +214,32 @@ nodes:
     again = spec.when(Correlate(3, "device:d-1", "d-1:2", "device", b"{}"))
     again.then()
     assert told(again) == [("d-1", AcceptMessage(*OWNER, 3, "d-1:2"))]
+
+
+EXAMPLE = (Path(__file__).resolve().parents[2] / "examples" / "nodes" / "device.yaml").read_text()
+
+
+def came(spec, node, payload):
+    """Let the watch offer something to the event that waits for it."""
+    (number,) = [n for n, one in spec.state.subscriptions.items() if one.node == node]
+    return spec.given(Correlate(number, "device:f-1", f"f-1:{number}", "device", payload))
+
+
+def freezer(name):
+    return instance(EXAMPLE).given(RunInstance("freezer", "", b'{"freezer":"%s"}' % name))
+
+
+def test_the_example_wakes_its_workflow_and_hurries_it():
+    spec = came(freezer(b"f-1"), "warm", b'{"how":"held","value":-9}')
+    assert waiting(spec) == ["thaw"]
+    assert spec.state.variables["seen"] == b'{"how":"held","value":-9}'
+    assert [one.node for one in spec.state.subscriptions.values()] == ["hot", "cold"]
+    spec = came(spec, "hot", b'{"how":"reading","value":-4}')
+    assert (waiting(spec), spec.state.variables["reached"]) == (["hurry", "thaw"], b"-4")
+    spec = came(spec, "cold", b'{"how":"reading","value":-19}')
+    assert complete(spec, "hurry").state.status == "Completed"
+
+
+def test_a_device_that_is_no_id_is_an_incident_of_its_gateway():
+    (incident,) = freezer(b"the blue one").state.incidents.values()
+    assert (incident.node, incident.code) == ("watch", "InvalidInput")

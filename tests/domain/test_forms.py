@@ -65,7 +65,7 @@ def test_every_example_comes_back_as_the_same_model(path, write):
         (changed("next: pick", "next: picks"), 9, "nodes.work.next[0].target", "mean 'pick'"),
         (changed("n > 1", "n >"), 13, "nodes.pick.next[0].condition", "n >"),
         (changed("PT1S", "soon"), 15, "nodes.wait.duration", "ISO 8601"),
-        (changed("duration: PT1S, ", ""), 15, "nodes.wait", "either a duration or a date"),
+        (changed("duration: PT1S, ", ""), 15, "nodes.wait", "a timer has one of duration"),
         (
             changed('{to: wait, when: "${n > 1}"}', "wait").replace(", default: true", ""),
             10,

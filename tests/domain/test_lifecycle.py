@@ -36,6 +36,7 @@ COMMANDS = {
     "RunInstance": RUN,
     "CreateInstance": c.CreateInstance("flow"),
     "StartChild": c.StartChild("flow", "", b"{}", "parent", "life", 3),
+    "TriggerInstance": c.TriggerInstance("flow", "1.0.0", "start", "message"),
     "StartInstance": c.StartInstance(),
     "SuspendInstance": c.SuspendInstance(),
     "ResumeInstance": c.ResumeInstance(),
@@ -77,6 +78,7 @@ Command               Created    Running    Suspended Completed Failed  Cancelle
 RunInstance           e          e          e         e         e       e         e          e
 CreateInstance        e          e          e         e         e       e         e          e
 StartChild            e          e          e         e         e       e         e          e
+TriggerInstance       e          e          e         e         e       e         e          e
 StartInstance         Running    -          -         -         -       -         -          -
 SuspendInstance       -          Suspended  -         -         -       -         -          -
 ResumeInstance        -          -          Running   -         -       -         -          -
@@ -125,8 +127,9 @@ def test_the_table_has_every_state_and_every_command():
     assert sorted(HEAD) == sorted(STATUSES)
     assert [name for name, *_ in ROWS] == list(COMMANDS)
     to_locks = {MESSAGES[body] for body in VERBS_OF_LOCKS} - {"FireTimer"}
+    to_types = {"RegisterActivityType", "RemoveActivityType"}
     of_watches = {MESSAGES[body] for body in VERBS_OF_WATCHES} | {"WatchDevice", "UnwatchDevice"}
-    others = to_locks | (of_watches - set(COMMANDS))
+    others = to_locks | to_types | (of_watches - set(COMMANDS))
     assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES} - others)
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance
+from schemas.commands import (
+    CompleteCall,
+    Correlate,
+    FailCall,
+    RunInstance,
+    SetVariables,
+    TriggerInstance,
+)
 from schemas.events import ActivityScheduled
 from schemas.registry import public_type as type_of
 from schemas.results import FailActivity
@@ -23,7 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "streams" / "domain" / "docs"
 EXAMPLES = sorted((ROOT / "examples" / "nodes").glob("*.yaml"))
 PAGES = {
-    "start": "start_and_end",
     "end": "start_and_end",
     "catch": "catch_and_throw",
     "throw": "catch_and_throw",
@@ -158,6 +164,16 @@ def came(spec, node, name, payload=b"null"):
     return spec.given(Correlate(number, channel, "m1", name, payload))
 
 
+def test_a_start_is_taken_by_hand_by_a_message_or_by_a_signal():
+    assert begun("start").past[-1].input == b'{"pieces":1}'
+    text = (ROOT / "examples" / "nodes" / "start.yaml").read_text()
+    ordered = TriggerInstance("take-order", "1.0.0", "ordered", "message", b'{"pieces":3}', "m1")
+    spec = instance(text).given(ordered)
+    assert (spec.past[-1].input, value(spec, "order")) == (b'{"pieces":3}', {"pieces": 3})
+    counted = TriggerInstance("take-order", "1.0.0", "stocktaking", "signal", b"null", "s1")
+    assert waiting(instance(text).given(counted)) == ["count"]
+
+
 def test_an_end_takes_its_own_token():
     spec = begun("end")
     assert waiting(spec) == ["look"]
@@ -200,13 +216,15 @@ def test_an_activity_that_no_worker_takes_in_time_is_tried_again():
     assert spec.state.status == "Running"
 
 
-def test_a_timer_waits_a_while_and_until_a_moment():
+def test_a_timer_waits_a_while_until_a_moment_and_until_its_hour():
     spec = begun("timer")
     begin = spec.now
     spec = fire(spec)
     assert (spec.now - begin, value(spec, "waited")) == (3_600_000, True)
     spec = fire(spec)
-    assert (spec.now, spec.state.status) == (1_700_463_600_000, "Completed")
+    assert (spec.now, spec.state.status) == (1_700_463_600_000, "Running")
+    spec = fire(spec)
+    assert (spec.now, spec.state.status) == (1_700_467_200_000, "Completed")
 
 
 def test_a_timer_whose_duration_is_none_is_an_incident():
@@ -331,21 +349,6 @@ def test_a_message_or_a_signal_calls_the_work_off(node, name):
     assert (spec.state.status, waiting(spec)) == ("Completed", [])
 
 
-def test_a_device_wakes_its_workflow_and_hurries_it():
-    spec = came(begun("device", freezer="f-1"), "warm", "device", b'{"how":"held","value":-9}')
-    assert (waiting(spec), value(spec, "seen")) == (["thaw"], {"how": "held", "value": -9})
-    assert [one.node for one in spec.state.subscriptions.values()] == ["hot", "cold"]
-    spec = came(spec, "hot", "device", b'{"how":"reading","value":-4}')
-    assert (waiting(spec), value(spec, "reached")) == (["hurry", "thaw"], -4)
-    spec = came(spec, "cold", "device", b'{"how":"reading","value":-19}')
-    assert complete(spec, "hurry").state.status == "Completed"
-
-
-def test_a_device_that_is_no_id_is_an_incident():
-    (incident,) = begun("device", freezer="the blue one").state.incidents.values()
-    assert (incident.node, incident.code) == ("watch", "InvalidInput")
-
-
 def test_a_scope_keeps_its_own_variables_and_gives_its_output():
     spec = begun("scope", days=3)
     assert spec.effects[0].task.input == b'{"nights":2}'
@@ -374,3 +377,12 @@ def test_a_call_whose_child_fails_throws_its_error():
     spec = spec.given(FailCall(call, "NotFound", "no such definition"))
     assert spec.state.status == "Completed"
     assert spec.past[-2].node == "no_greeting"
+
+
+def test_conditions_act_when_they_become_true():
+    spec = begun("condition").given(SetVariables(b'{"stock":9}'), SetVariables(b'{"stock":8}'))
+    assert (waiting(spec), value(spec, "wanted")) == (["order", "sell"], 11)
+    spec = complete(spec.given(SetVariables(b'{"stock":0}')), "order")
+    assert (waiting(spec), spec.state.status) == ([], "Running")
+    spec = spec.given(SetVariables(b'{"stock":20}'))
+    assert complete(spec, "reopen").state.status == "Completed"

@@ -298,6 +298,7 @@ def test_a_cycle_fires_or_misses_each_of_its_times_once_and_never_drifts(
         (read_cycle, "R3/PTS", "no ISO 8601 duration"),
         (read_cycle, "R/2026-01-01T00:00/P1DX", "no ISO 8601 duration"),
         (read_cycle, "R/2026-13-01T00:00/P1D", "no ISO 8601 date"),
+        (read_cycle, "R/2026-01-01T00:00/P1D", "has no offset"),
         (read_cycle, "R/P1D/2026-01-01T00:00Z", "no ISO 8601 cycle"),
         (read_cycle, "R/P101Y", "100 years"),
         (read_cycle, 5, "text is needed"),

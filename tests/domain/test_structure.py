@@ -39,7 +39,10 @@ def task(more):
             [START, 'a: {type: parallel, next: [{to: end, when: "${x}"}, end]}', END],
             "out of a parallel gateway have no condition",
         ),
-        ([START, "a: {type: timer, duration: 1, date: x, next: end}", END], "either a duration"),
+        (
+            [START, "a: {type: timer, duration: 1, date: x, next: end}", END],
+            "a timer has one of duration",
+        ),
         ([START, "a: {type: call, definition: a b, next: end}", END], "a definition's id"),
         ([START, task('input: "${x +}", next: end'), END], "x +"),
         (

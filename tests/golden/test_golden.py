@@ -6,12 +6,11 @@ come to mean something else.
 """
 
 import json
-import os
-from pathlib import Path
 
 import msgspec
 import pytest
 
+from schemas.activity_type_commands import RegisterActivityType, RemoveActivityType
 from schemas.commands import (
     AcceptMessage,
     AcquireLock,
@@ -42,7 +41,7 @@ from schemas.events import (
     ActivityCancelled,
     CompensationStarted,
 )
-from schemas.registry import BODIES, EVENT_TYPES, VERSIONS, public_type
+from schemas.registry import EVENT_TYPES
 from schemas.results import (
     CompleteActivity,
     FailActivity,
@@ -51,11 +50,10 @@ from schemas.results import (
 )
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
-from streams.testing.spec import channel, definition, device, instance, lock, watch
-from tests.golden.watches import WATCHED
+from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
+from tests.golden.watches import OF_WATCHES
 
-HERE = Path(__file__).parent
-WRITE = "TIDEMILL_WRITE_GOLDEN"
 SOURCE = """
 id: flow
 version: 1.0.0
@@ -87,6 +85,16 @@ nodes:
 """
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
+
+MERGING = """
+id: merging
+version: 1.0.0
+variables: {n: {type: integer, default: 5, merge: counter}}
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
+  end: {type: end}
+"""
 
 
 def one():
@@ -125,6 +133,22 @@ nodes:
 
 def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
+
+
+WATCHED = """
+id: watched
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, next: end}
+  again: {type: boundary, on: work, cycle: R9/PT5S, interrupting: false, next: done}
+  done: {type: end}
+  end: {type: end}
+"""
+
+
+def watched():
+    return instance(WATCHED).given(RunInstance("watched"))
 
 
 def waiting():
@@ -187,8 +211,34 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
+CONDITIONAL = """
+id: conditional
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, next: end}
+  many: {type: boundary, on: work, condition: "${n > 5}", interrupting: false, next: told}
+  told: {type: end}
+  end: {type: end}
+"""
+
+
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
+
+
+def registered():
+    """A type as a worker says it, then as its owner does."""
+    worker = RegisterActivityType("default", "Charges a card.", b'{"type":"object"}', worker="w")
+    owner = RegisterActivityType(
+        output_schema=b"true",
+        schedule_to_start_ms=1,
+        start_to_close_ms=2,
+        heartbeat_ms=3,
+        on_failure="skip",
+        owner="payments",
+    )
+    return activity_type("charge").given(worker, owner)
 
 
 HISTORIES = {
@@ -217,9 +267,8 @@ HISTORIES = {
     ),
     "node.executed": lambda: running().later(1_000).given(FireTimer(0)),
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
-    "event.triggered": lambda: instance(SCOPED).given(
-        *scoped().later(5_000).given(FireTimer(0)).past[:-1]
-    ),
+    "event.awaited": watched,
+    "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
@@ -227,6 +276,10 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
+    "condition.ended": lambda: instance(CONDITIONAL).given(
+        RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
+    ),
+    "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
@@ -236,6 +289,8 @@ HISTORIES = {
     "definition.published": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True), verdict()
     ),
+    "activity_type.registered": registered,
+    "activity_type.removed": lambda: registered().given(RemoveActivityType("old")),
     "subscription.opened": waiting,
     "subscription.ended": lambda: offered().given(CloseSubscription("one", "life", 3)),
     "message.published": offered,
@@ -260,86 +315,10 @@ HISTORIES = {
     "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
     "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
     "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
-    **WATCHED,
+    **OF_WATCHES,
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]
-
-
-def file_of(name):
-    version = VERSIONS.get(BODIES[name].__name__, 1) if name in BODIES else 1
-    return HERE / f"{name}.v{version}.json"
-
-
-def write(path, spec):
-    events = [
-        {"type": public_type(event), "time": time, "body": msgspec.to_builtins(event)}
-        for event, time in zip(spec.past, spec.times, strict=True)
-    ]
-    golden = {
-        "aggregate": spec.aggregate.type,
-        "form": spec.aggregate.form,
-        "events": events,
-        "state": spec.aggregate.encode(spec.state).hex(),
-    }
-    path.write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n")
-
-
-def golden_of(name, make):
-    path = file_of(name)
-    if not path.exists():
-        if not os.environ.get(WRITE):
-            pytest.fail(
-                f"There is no {path.name}: every event version has a golden state.\n"
-                f"Run `{WRITE}=1 pytest tests/golden`, look at the file, and commit it.",
-                pytrace=False,
-            )
-        write(path, make())
-    return json.loads(path.read_text())
-
-
-def must_hold(path, found, expected):
-    """Fail with what to do where the two states differ."""
-    if found == expected:
-        return
-    pytest.fail(
-        f"{path.name} no longer holds.\n\n"
-        f"  golden: {expected}\n"
-        f"  now:    {found}\n\n"
-        "Logs and stores in use hold these events and states. What to do:\n"
-        "- The applier was changed: take the change back. Give the event a new version\n"
-        "  (schemas/registry.py, VERSIONS), with an applier of its own and a golden of its own.\n"
-        "- The state was changed: add fields at the end only, with defaults that mean what was\n"
-        "  true before. For anything else raise the aggregate's `form`, so that snapshots are\n"
-        "  folded again, and write this file anew.\n"
-        "- Nothing with this version was ever released: delete the file and run\n"
-        f"  `{WRITE}=1 pytest tests/golden`.",
-        pytrace=False,
-    )
-
-
-def folded(golden):
-    """Return a spec after the golden's events."""
-    begin = {
-        "definition": lambda: definition("flow"),
-        "channel": lambda: channel("message:paid"),
-        "lock": lock,
-        "watch": lambda: watch("d-1"),
-    }
-    spec = begin.get(golden["aggregate"], instance)()
-    for event in golden["events"]:
-        body = msgspec.convert(event["body"], BODIES[event["type"]])
-        spec = spec.later(event["time"] - spec.now).given(body)
-    return spec
-
-
-def cut(now, before):
-    """Return `now` without what was added at the end of its structs."""
-    if isinstance(now, list) and isinstance(before, list):
-        return [cut(*pair) for pair in zip(now, before, strict=False)]
-    if isinstance(now, dict) and isinstance(before, dict):
-        return {key: cut(value, before.get(key)) for key, value in now.items()}
-    return now
 
 
 def test_every_event_has_a_golden_history():

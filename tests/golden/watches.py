@@ -5,20 +5,10 @@ from schemas.commands import (
     CloseSubscription,
     FireTimer,
     RejectMessage,
-    RunInstance,
 )
 from schemas.watch_commands import MeetWaits, OpenWatch, WaitMet
 from schemas.watch_events import DeviceWait
-from streams.testing.spec import instance, watch
-
-WATCHES = """
-id: watches
-version: 1.0.0
-nodes:
-  start: {type: start, next: hot}
-  hot: {type: catch, device: d-1, metric: t, above: 30, for: PT5M, next: end}
-  end: {type: end}
-"""
+from streams.testing.spec import watch
 
 
 def watching():
@@ -38,8 +28,7 @@ def matched():
     return watching().given(first, MeetWaits([WaitMet(2, b'{"value":32}')]))
 
 
-WATCHED = {
-    "event.awaited": lambda: instance(WATCHES).given(RunInstance("watches")),
+OF_WATCHES = {
     "watch.opened": watching,
     "watch.matched": matched,
     "watch.asked": lambda: (

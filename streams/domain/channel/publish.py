@@ -8,7 +8,8 @@ from schemas import channel_events as e
 from schemas.commands import BroadcastSignal, ContinueBroadcast, PublishMessage
 from schemas.ids import channel_id
 from schemas.json_text import JsonError, canonical, parse
-from streams.domain.channel.state import EMPTY, ChannelState, id_hash, is_buffered
+from streams.domain.channel.starts import listeners_of_signal, start_by_message
+from streams.domain.channel.state import DEFINITION, EMPTY, ChannelState, id_hash, is_buffered
 from streams.domain.channel.work import Work
 from streams.domain.protocol import Accepted, Decision, Outcome, Rejected, SendCommand
 
@@ -46,9 +47,11 @@ def decide_publish(command: PublishMessage, state: ChannelState | None, ctx: Dec
     until, forgotten = _memory(work.state, ctx)
     expires_at = ctx.now + command.ttl_ms
     name, key = prepared.name, prepared.key
+    number = work.state.sequence + 1
     work.match(
         e.MessagePublished(prepared.id, name, key, prepared.payload, expires_at, until, forgotten)
     )
+    start_by_message(work, number)
     work.expire()
     return work.accepted(_result(prepared, ctx))
 
@@ -65,8 +68,10 @@ def decide_broadcast(
     refusal = _no_room(prepared, work.state, ctx)
     if refusal is not None:
         return refusal
+    listeners = listeners_of_signal(work, prepared.name)
     number = work.state.sequence + 1
     offers, cursor = served(work.state, number, 0, ctx.limits.fan_out)
+    offers += [e.Offer(number, ref) for ref in listeners]
     until, forgotten = _memory(work.state, ctx)
     name, payload = prepared.name, prepared.payload
     work.emit(e.SignalBroadcast(prepared.id, name, payload, until, forgotten, offers, cursor))
@@ -95,7 +100,9 @@ def served(state: ChannelState, number: int, after: int, fan_out: int) -> tuple[
     offers: list[e.Offer] = []
     last = 0
     for ref, found in state.subscriptions.items():
-        if found.opened <= after or found.closed or (found.once and found.offers):
+        if found.opened <= after or found.closed or found.owner_type == DEFINITION:
+            continue
+        if found.once and found.offers:
             continue
         if found.opened > number:
             break

@@ -7,6 +7,8 @@ from hashlib import blake2b
 import msgspec
 
 _HASH_BYTES = 8
+DEFINITION = "definition"
+"""Type of the owners that a channel opens subscriptions for itself, each for one offer."""
 
 
 class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -13,14 +13,15 @@ from schemas.commands import (
     SubscriptionClosed,
 )
 from schemas.ids import subscription_ref
-from streams.domain.channel.state import ChannelState, Subscription
+from streams.domain.channel.starts import end_asking, start_by_message
+from streams.domain.channel.state import DEFINITION, ChannelState, Subscription
 from streams.domain.channel.work import Work
 from streams.domain.protocol import Accepted, Decision, Outcome, Rejected, SendCommand
 
 ASK_MS_FIRST: Final = 1_000
 ASK_MS_MAX: Final = 60_000
 KINDS: Final = ("message:", "signal:")
-OWNERS: Final = ("instance", "definition")
+OWNERS: Final = ("instance",)
 OwnersCommand = OpenSubscription | CloseSubscription | AcceptMessage | RejectMessage
 
 
@@ -142,9 +143,20 @@ def decide_reject(command: RejectMessage, state: ChannelState, ctx: Decision) ->
         return work.accepted()
     work.expire()
     work.match(channel_events.MessageRejected(number, command.message_id, *_owner(found), reason))
+    _ask_another(work, number, found)
     work.expire()
     _go_on(work, _ref(command), found)
     return work.accepted()
+
+
+def _ask_another(work: Work, number: int, asked: Subscription) -> None:
+    """After a rejection: a message that nobody else takes may start an instance."""
+    is_definition = asked.owner_type == DEFINITION
+    if is_definition and not asked.closed:
+        end_asking(work, asked)
+    message = work.state.messages.get(number)
+    if message is not None and message.expires_at > work.ctx.now:
+        start_by_message(work, number, after=asked.owner_id if is_definition else "")
 
 
 def _go_on(work: Work, ref: str, before: Subscription) -> None:

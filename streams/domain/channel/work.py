@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from schemas import channel_events
 from schemas.commands import Correlate, SubscriptionClosed
 from streams.domain.channel.evolve import evolve
-from streams.domain.channel.state import EMPTY, ChannelState, Subscription, is_buffered
+from streams.domain.channel.state import DEFINITION, EMPTY, ChannelState, Subscription, is_buffered
 from streams.domain.protocol import Accepted, Decision, Effect, EventPlace, SendCommand
 
 Matching = (
@@ -101,7 +101,11 @@ def matches(state: ChannelState, now: int, fresh: int) -> Iterator[channel_event
     """
     if not state.messages:
         return
-    free = {ref: None for ref, s in state.subscriptions.items() if not s.offers and not s.closed}
+    free = {
+        ref: None
+        for ref, s in state.subscriptions.items()
+        if not (s.offers or s.closed or s.owner_type == DEFINITION)
+    }
     if not free:
         return
     waiting = [

@@ -5,16 +5,30 @@ Soundness is decided outside: what is well formed waits for the verifier's `Reco
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from schemas.commands import PublishDefinition
+from schemas.commands import Correlate, PublishDefinition, SubscriptionClosed
 from schemas.results import RecordVerdict
 from streams.domain.definition.publish import decide_publish
+from streams.domain.definition.starts import decide_closed, decide_correlate
 from streams.domain.definition.state import EMPTY, DefinitionState, evolve
 from streams.domain.definition.verdict import decide_verdict
 from streams.domain.protocol import Decision, Outcome, Rejected, conflict
+
+Verb = Callable[[Any, DefinitionState, Decision], Outcome]
+VERBS: Final[dict[type[msgspec.Struct], Verb]] = {
+    PublishDefinition: decide_publish,
+    RecordVerdict: decide_verdict,
+}
+"""What is asked of any definition, known or not."""
+ASKED: Final[dict[type[msgspec.Struct], Verb]] = {
+    Correlate: decide_correlate,
+    SubscriptionClosed: decide_closed,
+}
+"""What is asked of one that is there."""
 
 
 def decide(command: msgspec.Struct, state: DefinitionState | None, ctx: Decision) -> Outcome:
@@ -22,10 +36,14 @@ def decide(command: msgspec.Struct, state: DefinitionState | None, ctx: Decision
     before = state or EMPTY
     if 0 <= ctx.expected_sequence != before.sequence:
         return conflict(ctx, before.sequence)
-    if isinstance(command, PublishDefinition):
-        return decide_publish(command, before, ctx)
-    if isinstance(command, RecordVerdict):
-        return decide_verdict(command, before, ctx)
+    verb = VERBS.get(type(command))
+    if verb is not None:
+        return verb(command, before, ctx)
+    asked = ASKED.get(type(command))
+    if asked is not None:
+        if state is None:
+            return Rejected("NotFound", f"nobody has published a definition {ctx.aggregate_id!r}")
+        return asked(command, state, ctx)
     return Rejected(
         "UnsupportedOperation", "definitions take PublishDefinition and RecordVerdict only"
     )
@@ -35,7 +53,7 @@ class DefinitionAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "definition"
-    form = 1
+    form = 2  # From 2 on it has starts.
     has_incidents = False
 
     decide = staticmethod(decide)

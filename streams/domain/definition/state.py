@@ -35,11 +35,22 @@ class VersionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.status == SUBMITTED and bool(self.source)
 
 
+class OpenStart(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A start event of the newest version. Fields are only added at the end."""
+
+    node: str
+    kind: str
+    name: str
+
+
 class DefinitionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All versions of a definition. Fields are only ever added at the end."""
 
     sequence: int = 0
     versions: dict[str, VersionState] = {}
+    newest: str = ""
+    """The version whose starts these are; empty where it has none."""
+    starts: list[OpenStart] = []
 
     def last_published(self) -> Version | None:
         """Return the greatest published version, where there is one."""
@@ -63,7 +74,9 @@ def order(version: str) -> Version:
 
 def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace) -> DefinitionState:
     """Apply one event."""
-    versions = dict((state or EMPTY).versions)
+    before = state or EMPTY
+    versions = dict(before.versions)
+    newest, starts = before.newest, before.starts
     if isinstance(event, DefinitionSubmitted):
         versions[event.version] = VersionState(
             SUBMITTED,
@@ -74,9 +87,11 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
         )
     elif isinstance(event, DefinitionPublished):
         versions[event.version] = _decided(versions[event.version], PUBLISHED, event.verdict)
+        newest = event.version if event.starts else ""
+        starts = [OpenStart(one.node, one.kind, one.name) for one in event.starts]
     elif isinstance(event, DefinitionRefused):
         versions[event.version] = _decided(versions[event.version], REFUSED, event.verdict)
-    return DefinitionState(at.sequence, versions)
+    return DefinitionState(at.sequence, versions, newest, starts)
 
 
 def _decided(version: VersionState, status: str, verdict: str) -> VersionState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.definition_events import DefinitionPublished, DefinitionRefused
 from schemas.results import RecordVerdict
+from streams.domain.definition.starts import starts_of_source
 from streams.domain.definition.state import (
     PUBLISHED,
     REFUSED,
@@ -38,7 +39,8 @@ def decide_verdict(command: RecordVerdict, state: DefinitionState, ctx: Decision
     if refusal is not None:
         return _refused(command, state, ctx, known, refusal)
     name, verdict, why = ctx.aggregate_id, command.verdict, command.message
-    event = DefinitionPublished(name, version, verdict, why, command.violations)
+    starts = starts_of_source(known.source, ctx)
+    event = DefinitionPublished(name, version, verdict, why, command.violations, starts)
     record = RecordDefinition(
         name, version, PUBLISHED, known.source, why, verdict, command.violations
     )

@@ -96,6 +96,11 @@ class Program:
         """Tell whether no variable is used."""
         return not self.names and not self._all
 
+    @property
+    def reads_all(self) -> bool:
+        """Tell whether all variables are used, whatever their names."""
+        return self._all
+
     def _context(self, variables: Variables, extra: Mapping[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = {}
         for name in self._bare:

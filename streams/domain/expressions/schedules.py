@@ -46,10 +46,11 @@ class Cycle:
 
     __slots__ = ("_base", "_first", "_period", "_zone", "count", "source", "text")
 
-    def __init__(self, source: str, zone: Zone, began: int = 0) -> None:
+    def __init__(self, source: str, zone: str, began: int = 0) -> None:
         """Read an ISO 8601 repeating interval; `ValueError`.
 
-        Without a start it counts from `began`, in ms since 1970.
+        Without a start it counts from `began`, in ms since 1970. Without a zone (an empty name)
+        a start has an offset.
         """
         match = _CYCLE.match(source)
         if match is None:
@@ -58,7 +59,7 @@ class Cycle:
                 "an end, or R/2026-01-01T00:00:00Z/P1D with a start"
             )
         self.source = source
-        self._zone = zone
+        self._zone = zone_of(zone)
         self._period = read_period(match["period"])
         self.count = int(match["count"][:12]) if match["count"] else 0
         """How often it comes in all; 0: without an end."""
@@ -67,14 +68,14 @@ class Cycle:
         if self._period.mean_ms < PERIOD_MS_MIN:
             raise ValueError(f"{source!r}: the period of a cycle is at least one second")
         start = match["start"]
-        self._base = date_ms(start, zone.name) if start else began
+        self._base = date_ms(start, zone) if start else began
         self._first = 0 if start else 1
         """Periods from the base to the first time."""
-        self.text = f"{source}[{zone.name}]" + ("" if start else f"@{began}")
+        self.text = f"{source}[{self._zone.name}]" + ("" if start else f"@{began}")
 
     def begun(self, began: int) -> Cycle:
         """Return the same cycle, counted from a moment if it has no start of its own."""
-        return Cycle(self.source, self._zone, began) if self._first else self
+        return Cycle(self.source, self._zone.name, began) if self._first else self
 
     def next_due(self, after: int, now: int) -> Next:
         """Implement `next_due`."""
@@ -128,7 +129,7 @@ Schedule = Cycle | Cron
 
 def read_cycle(value: Any, zone: Any = "") -> Cycle:
     """Read a cycle on the clocks of a zone (an IANA name; empty for UTC); `ValueError`."""
-    return Cycle(_words(value, "cycle"), zone_of(zone))
+    return Cycle(_words(value, "cycle"), zone_of(zone).name if zone else "")
 
 
 def read_cron(value: Any, zone: Any = "") -> Cron:
@@ -152,10 +153,10 @@ def read_schedule(text: str) -> Schedule:
     match = _TEXT.match(text)
     if match is None:
         raise ValueError(f"{text!r} is no schedule: SOURCE[ZONE] or SOURCE[ZONE]@BEGAN")
-    source, zone = match["source"], zone_of(match["zone"])
+    source, zone = match["source"], match["zone"]
     if source.startswith("R"):
         return Cycle(source, zone, int(match["began"] or 0))
-    return Cron(source, zone)
+    return Cron(source, zone_of(zone))
 
 
 def begin(schedule: Schedule, began: int) -> Schedule:

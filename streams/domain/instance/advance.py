@@ -10,7 +10,13 @@ import msgspec
 from schemas.commands import Continue
 from schemas.events import EventTriggered, Moves, NodeExecuted, ScopeStarted
 from schemas.json_text import canonical, parse
-from streams.domain.instance.awaiting import await_events, events_on, takes_many, throw_to_channel
+from streams.domain.instance.awaiting import (
+    await_events,
+    events_on,
+    following,
+    takes_many,
+    throw_to_channel,
+)
 from streams.domain.instance.ending import RESULT, complete, complete_if_done, end_failed, no_result
 from streams.domain.instance.enter import (
     UNBEGUN,
@@ -21,6 +27,7 @@ from streams.domain.instance.enter import (
 )
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
+from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
@@ -74,8 +81,6 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
     if walked.final:
         _final(work, walked.final, scope)
         return
-    for node, token in walked.entries:
-        begin(work, node, token or work.state.next_token)
     for trouble in walked.troubles:
         incident(
             work,
@@ -87,6 +92,9 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
             trouble.values,
             trouble.place,
         )
+    for node, token in walked.entries:
+        if not token or token in work.state.tokens:  # What began before may have stopped it.
+            begin(work, node, token or work.state.next_token)
     if walked.held:
         work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
     if scope:
@@ -137,6 +145,7 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     walk.leave(work.graph.starts[node])
     walked = walk.run()
     work.emit(ScopeStarted(node, token, own, walked.moves))
+    observe(work, node, token, around)
     await_events(work, token, events)
     settle(work, walked, key)
 
@@ -157,7 +166,7 @@ def end_scope(work: Work, scope: int, left: list[int]) -> None:
     node, token = opened.node, opened.token
     around = scope_of(work.state.tokens[token])
     try:
-        outputs = mapped(work, node, {}, {}, scope, around)
+        outputs = mapped(work, node, {}, {}, scope, around, token)
     except UNMAPPED as error:
         work.emit(NodeExecuted(node, "scope_done", Moves(left)))
         no_result(work, node, f"the output of {node}", at(RESULT, scope), error)
@@ -215,11 +224,17 @@ def catch(
     scope, host, node = scope_of(place), bare(place).partition("/")[0], opened.node
 
     kind = work.graph.nodes[node].kind
-    stays = bool(opened.channel) and takes_many(work, node)
+    stays = opened.kind != "timer" and takes_many(work, node)
+    next_due = missed = 0
+    if opened.schedule:
+        next_due, missed = following(work, opened)
+        stays, payload = bool(next_due), canonical({"due": opened.due, "missed": missed})
 
     def cause(moves: Moves) -> EventTriggered:
         due = opened.due
-        return EventTriggered(node, opened.kind, key, host, moves, due, payload, message_id, stays)
+        return EventTriggered(
+            node, opened.kind, key, host, moves, due, payload, message_id, stays, missed, next_due
+        )
 
     extra = {"output": parse(payload)}
     if not isinstance(kind, Boundary):

@@ -13,6 +13,7 @@ from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
 from streams.domain.instance.complete_activity import decide_complete
+from streams.domain.instance.conditions import conditions_settled
 from streams.domain.instance.correlate import decide_closed, decide_correlate
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
@@ -38,12 +39,14 @@ from streams.domain.instance.start import (
 )
 from streams.domain.instance.state import InstanceState
 from streams.domain.instance.timers import decide_fire, next_due
+from streams.domain.instance.trigger import decide_trigger
 from streams.domain.protocol import Decision, Outcome, Rejected, conflict
 
 BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
     c.RunInstance: decide_run,
     c.CreateInstance: decide_create,
     c.StartChild: decide_child,
+    c.TriggerInstance: decide_trigger,
 }
 """Commands that make an instance."""
 
@@ -79,7 +82,7 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
     if begin is not None:
         if state is None and ctx.expected_sequence > 0:
             return conflict(ctx, 0)
-        return begin(command, state, ctx)
+        return conditions_settled(begin(command, state, ctx), command, ctx)
     verb = VERBS.get(kind)
     if verb is None:
         return Rejected("UnsupportedOperation", f"instances do not take {kind.__name__}")
@@ -93,14 +96,15 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
         )
     if 0 <= ctx.expected_sequence != state.sequence:
         return conflict(ctx, state.sequence)
-    return verb(command, state, ctx)
+    return conditions_settled(verb(command, state, ctx), command, ctx)
 
 
 class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 2 on there are scopes and subscriptions, from 3 on waits for devices.
+    form = 3
+    """From 3 on there are schedules, conditions, waits for devices, and parallel writes merge."""
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -8,12 +8,22 @@ from schemas.commands import BroadcastSignal, OpenSubscription, PublishMessage
 from schemas.events import EventAwaited
 from schemas.ids import channel_id
 from schemas.json_text import canonical
-from streams.domain.expressions.moments import date_ms, duration_ms
+from streams.domain.expressions.schedules import Next, read_schedule
+from streams.domain.instance.state import OpenSubscription as Waiting
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.watching import device_wait, open_watch
 from streams.domain.instance.work import Work
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
-from streams.domain.net.model import Boundary, Channelled, ErrorTrigger, MessageTrigger, Throw
+from streams.domain.net.model import (
+    Boundary,
+    Channelled,
+    ErrorTrigger,
+    MessageTrigger,
+    Throw,
+    TimerTrigger,
+)
+from streams.domain.net.timing import due_of
 
 KEY_LENGTH_MAX = 1_000
 
@@ -25,6 +35,8 @@ class Awaited(NamedTuple):
     kind: str
     due: int = 0
     channel: str = ""
+    schedule: str = ""
+    """Of what comes again and again: when; see `streams.domain.expressions.schedules`."""
     wait: bytes = b""
     """Devices: JSON of what is waited for."""
 
@@ -54,16 +66,17 @@ def awaited(work: Work, name: str, scope: int) -> Awaited:
     if isinstance(trigger, DeviceTrigger):
         channel, wait = device_wait(work, name, scope)
         return Awaited(name, "device", channel=channel, wait=wait)
-    return Awaited(name, "timer", due_of(work, name, scope))
+    if isinstance(trigger, ConditionTrigger):
+        return Awaited(name, "condition")
+    due, schedule = timed(work, name, scope)
+    return Awaited(name, "timer", due, schedule=schedule if takes_many(work, name) else "")
 
 
-def due_of(work: Work, node: str, scope: int) -> int:
-    """Return when a timer event is due that begins to wait now."""
-    graph, variables = work.graph, seen_from(work.state, scope)
-    if node in graph.durations:
-        return work.ctx.now + duration_ms(graph.durations[node].evaluate(variables))
-    # A due of 0 would say that nothing is due.
-    return max(1, date_ms(graph.dates[node].evaluate(variables)))
+def timed(work: Work, node: str, scope: int) -> tuple[int, str]:
+    """Return when a timer event is due that begins to wait now, and its schedule, if it has one."""
+    variables = seen_from(work.state, scope)
+    values = {word: one.evaluate(variables) for word, one in work.graph.timing[node].items()}
+    return due_of(values, work.ctx.now)
 
 
 def _channel(work: Work, node: str, trigger: Channelled, scope: int) -> str:
@@ -88,7 +101,16 @@ def await_events(work: Work, token: int, events: list[Awaited], host: str = "") 
     """Wait for events beside what the token does; with `host` it waits there for them alone."""
     for event in events:
         number = work.emit(
-            EventAwaited(event.node, token, event.kind, host, event.due, event.channel, event.wait)
+            EventAwaited(
+                event.node,
+                token,
+                event.kind,
+                host,
+                event.due,
+                event.channel,
+                event.schedule,
+                event.wait,
+            )
         )
         if event.channel:
             subscribe(work, number)
@@ -110,6 +132,17 @@ def takes_many(work: Work, node: str) -> bool:
     """Tell whether an event is waited for again after it came: beside a host that goes on."""
     kind = work.graph.nodes[node].kind
     return isinstance(kind, Boundary) and not kind.interrupting
+
+
+def following(work: Work, opened: Waiting) -> Next:
+    """Return when a timer comes again that fires now, and how many times were missed.
+
+    What was missed comes once with what is due, or each by itself where the author says so.
+    """
+    schedule = read_schedule(opened.schedule)
+    trigger = getattr(work.graph.nodes[opened.node].kind, "trigger", None)
+    each = isinstance(trigger, TimerTrigger) and trigger.each
+    return schedule.next_due(opened.due, opened.due if each else work.ctx.now)
 
 
 def throw_to_channel(work: Work, node: str, kind: Throw, scope: int) -> bytes:

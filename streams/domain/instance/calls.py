@@ -52,10 +52,11 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
         incident(work, node, token, refusal.code, message, place=at(node, scope))
         return
     try:
-        writes = mapped(work, node, writes, {"output": output}, scope)
+        writes = mapped(work, node, writes, {"output": output}, scope, token=token)
     except UNMAPPED as error:
+        begun = work.state.observed.get(token)
         work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
-        stay(work, node, token, error, scope)
+        stay(work, node, token, error, scope, begun)
         return
     leave(work, node, [token], writes, cause, scope)
 

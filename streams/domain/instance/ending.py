@@ -15,6 +15,7 @@ from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.places import SPENT
 from streams.domain.instance.state import RUNNING
 from streams.domain.instance.work import Work
+from streams.domain.net.scopes import begins_of
 
 RESULT: Final = "/result"
 """Place of the token that waits where the result of a workflow or a scope cannot be computed."""
@@ -38,7 +39,8 @@ def complete(work: Work, end: str = "", left: Sequence[int] = ()) -> None:
     except (ExpressionError, JsonError, LimitError, UnfitError) as error:
         if left:
             work.emit(NodeExecuted(end, "scope_done", Moves([*left])))
-        no_result(work, work.graph.start, "the workflow's result", RESULT, error)
+        start = begins_of(work.graph.definition)[0]
+        no_result(work, start, "the workflow's result", RESULT, error)
         return
     work.emit(WorkflowCompleted(result))
     parent = work.state.parent

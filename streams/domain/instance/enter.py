@@ -16,9 +16,10 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.awaiting import await_events, awaited, due_of, events_on
+from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
 from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
+from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
@@ -135,6 +136,8 @@ def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> 
     given = work.graph.inputs[node].json(seen_from(work.state, scope))
     _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
+    if work.graph.merges:
+        observe(work, node, token, scope)
 
 
 def _check_input(work: Work, node: str, given: bytes) -> None:
@@ -227,7 +230,7 @@ def again(work: Work, key: int, activity: OpenActivity) -> None:
 
 
 def _timer(work: Work, node: str, token: int, scope: int) -> None:
-    work.emit(TimerScheduled(node, token, due_of(work, node, scope)))
+    work.emit(TimerScheduled(node, token, timed(work, node, scope)[0]))
 
 
 def _await_only(work: Work, node: str, kind: EventGateway | Catch, token: int, scope: int) -> None:
@@ -258,5 +261,6 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"{ctx.limits.state} (state_bytes_max): pass large data by reference"
         )
     work.emit(CallStarted(node, token, child, kind.definition_id, kind.version, given))
+    observe(work, node, token, scope)
     parent = (ctx.aggregate_id, state.incarnation, call)
     work.send(child, "", StartChild(kind.definition_id, kind.version, given, *parent))

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_conditions import CONDITIONS
+from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.hanging import drop_hanging, without_waits, write
 from streams.domain.instance.places import SCOPE
@@ -45,7 +47,9 @@ def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any)
             if produced.id >= changes.get("next_token", state.next_token):
                 changes["next_token"] = produced.id + 1
         changes["tokens"] = tokens
-        if moves.consumed and (state.subscriptions or state.scopes or state.compensations):
+        if moves.consumed and (
+            state.subscriptions or state.scopes or state.compensations or state.observed
+        ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:
         path = state.path + moves.path
@@ -143,6 +147,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         subscriptions=_NONE,
         compensations=_NONE,
         notifications=_NONE,
+        observed=_NONE,
         reason=reason,
     )
 
@@ -291,9 +296,9 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
-    opened = s.OpenSubscription(
-        event.node, event.token, event.kind, event.due, event.channel, wait=event.wait
-    )
+    opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
+    if event.schedule or event.wait:
+        opened = replace(opened, schedule=event.schedule, wait=event.wait)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -307,7 +312,12 @@ def _event_triggered(
     if waited is not None:
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
-            rest[event.subscription] = replace(waited, taken=event.message_id)
+            rest[event.subscription] = replace(
+                waited,
+                taken=event.message_id,
+                due=event.next_due or waited.due,
+                met=event.kind == "condition",
+            )
         changes["subscriptions"] = rest
     return _moved(state, event.moves, at, **changes)
 
@@ -371,6 +381,8 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **CONDITIONS,
+    **DATA,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

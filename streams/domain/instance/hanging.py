@@ -16,6 +16,8 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
     if state.compensations:
         kept_ones = {token: one for token, one in state.compensations.items() if token not in gone}
         changes["compensations"] = kept_ones
+    if state.observed:
+        changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
     for name in ("scopes", "subscriptions"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}

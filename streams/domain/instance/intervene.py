@@ -190,7 +190,7 @@ def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
     if refusal is not None:
         return refusal
     try:
-        return mapped(work, node, writes, {"output": output}, scope)
+        return mapped(work, node, writes, {"output": output}, scope, token=aim.token)
     except UNMAPPED as error:
         code = "limit_exceeded" if isinstance(error, LimitError) else "DataTransformation"
         code = "InvalidInput" if isinstance(error, UnfitError) else code

@@ -36,7 +36,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call
+from streams.domain.net.model import Activity, Call, Start
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
 WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
@@ -183,10 +183,14 @@ def _retry(work: Work, found: Incident) -> None:
 
 
 def _subscribe_again(work: Work, node: str) -> bool:
-    """Ask a channel once more that could not open an event's subscription."""
-    waits = [n for n, one in work.state.subscriptions.items() if one.node == node and one.channel]
-    for number in waits:
-        subscribe(work, number)
+    """Ask a channel once more that could not open an event's subscription.
+
+    Tells whether the event is waited for already; a condition is evaluated again by itself.
+    """
+    waits = {n: one.channel for n, one in work.state.subscriptions.items() if one.node == node}
+    for number, channel in waits.items():
+        if channel:
+            subscribe(work, number)
     return bool(waits)
 
 
@@ -195,7 +199,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output, written = None, {}
-    if isinstance(kind, Activity | Call):
+    if isinstance(kind, Activity | Call | Start):
         path = kind.result_path or "result"
         output, first = _result(variables, path), path.partition(".")[0]
         written = {first: variables.get(first, b"null")}
@@ -205,7 +209,7 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
 
     try:
         check_writes(work, written, scope)
-        writes = mapped(work, node, {}, {"output": output}, scope)
+        writes = mapped(work, node, {}, {"output": output}, scope, token=token)
     except UNMAPPED as error:
         stay(work, node, token, error, scope)
         return

@@ -12,7 +12,9 @@ from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.enter import LimitError, code_of, incident
 from streams.domain.instance.fitting import UnfitError, check_writes
 from streams.domain.instance.limits import too_large
+from streams.domain.instance.merging import Merging, observe_again
 from streams.domain.instance.places import OUT, ROOT, at
+from streams.domain.instance.state import Observed
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 
@@ -20,14 +22,25 @@ UNMAPPED: Final = (ExpressionError, JsonError, LimitError, UnfitError)
 """What `mapped` raises."""
 
 
-def stay(work: Work, node: str, token: int, error: Exception, scope: int = ROOT) -> None:
-    """Keep a token whose node is done but whose outputs cannot be computed."""
+def stay(
+    work: Work,
+    node: str,
+    token: int,
+    error: Exception,
+    scope: int = ROOT,
+    begun: Observed | None = None,
+) -> None:
+    """Keep a token whose node is done but whose outputs cannot be computed.
+
+    `begun` is what its work saw, where the event that came before took it with the token.
+    """
     source, values = "", b"null"
     if isinstance(error, ExpressionError):
         source, values = error.source, canonical(error.values)
     code = code_of(error)
     message = f"output of {node}: {error}"
     incident(work, node, token, code, message, source, values, at(node + OUT, scope))
+    observe_again(work, token, begun)
 
 
 def result_writes(
@@ -47,11 +60,13 @@ def mapped(
     extra: Mapping[str, Any],
     scope: int = ROOT,
     into: int | None = None,
+    token: int = 0,
 ) -> dict[str, bytes]:
     """Add the node's output mappings to the writes; one of `UNMAPPED` where that fails.
 
     `extra` are the names that the mappings see beside the variables; `scope` is the running
-    scope that the node is in, `into` the one that is written to, if it is another.
+    scope that the node is in, `into` the one that is written to, if it is another; `token` waits
+    at the node: what its work saw of variables that merge is what the mappings see of them.
     """
     mappings = work.graph.outputs.get(node)
     if not mappings:
@@ -60,13 +75,24 @@ def mapped(
     variables = {**seen, **writes}
     target = variables if into is None else seen_from(work.state, into)
     result = dict(writes)
+    owner = scope if into is None else into
+    merging = Merging(work, node, token, owner) if node in work.graph.merges else None
+    if merging is not None:
+        own = {} if into is None else work.state.scopes[scope].variables
+        variables |= {name: one for name, one in merging.seen().items() if name not in own}
     for path, value in mappings:
         base = {**target, **result}
         result[path[0]] = written(base, path, value.evaluate(variables, extra))
+    unmerged = result
+    if merging is not None:
+        result = merging.merged(unmerged)
     refusal = too_large({**variables, **result}, work.ctx)
     if refusal is not None:
         raise LimitError(refusal.message)
-    return check_writes(work, result, scope if into is None else into)
+    check_writes(work, result, owner)
+    if merging is not None:
+        merging.tell(unmerged)
+    return result
 
 
 def written(variables: dict[str, bytes], path: tuple[str, ...], value: object) -> bytes:

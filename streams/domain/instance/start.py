@@ -15,6 +15,7 @@ from streams.domain.instance.state import InstanceState
 from streams.domain.instance.variables import given_variables
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph, graph_of
+from streams.domain.net.starts import name_of, triggered_starts
 from streams.domain.protocol import Decision, Outcome, Rejected
 
 Beginning = RunInstance | CreateInstance | StartChild
@@ -38,6 +39,8 @@ def decide_create(command: CreateInstance, state: InstanceState | None, ctx: Dec
     if isinstance(prepared, Rejected):
         return prepared
     graph, variables, metadata = prepared
+    if not graph.start:
+        return _no_start(graph)
     work = Work(None, ctx)
     name, version = graph.definition.id, graph.version
     work.emit(WorkflowCreated(name, version, variables, NO_PARENT, metadata))
@@ -66,6 +69,8 @@ def _begin(
     if isinstance(prepared, Rejected):
         return prepared
     graph, variables, metadata = prepared
+    if not graph.start:
+        return _no_start(graph)
     work = Work(None, ctx)
     work.use(graph)
 
@@ -78,15 +83,22 @@ def _begin(
     return work.accepted()
 
 
+def _no_start(graph: Graph) -> Rejected:
+    definition = graph.definition
+    causes = [" ".join(name_of(kind)) for _, kind in triggered_starts(definition)]
+    return Rejected(
+        "InvalidInput",
+        f"{definition.id} {definition.version} has no start without a trigger: it is started by "
+        f"{', '.join(causes)}; wait for that, or add a node `start: {{type: start}}`",
+    )
+
+
 def _prepare(
     command: Beginning, state: InstanceState | None, ctx: Decision
 ) -> tuple[Graph, dict[str, bytes], bytes] | Rejected:
     """Find the definition, read variables and metadata."""
     if state is not None:
-        return Rejected(
-            "already_exists",
-            f"instance {ctx.aggregate_id!r} exists already and is {state.status}",
-        )
+        return exists_already(state, ctx)
     wanted, version = command.definition_id, command.version
     definition = ctx.definitions.find(ctx.tenant, wanted, version)
     if definition is None:
@@ -112,6 +124,12 @@ def _prepare(
             return given
         metadata = given
     return too_large(variables, ctx) or (graph, variables, metadata)
+
+
+def exists_already(state: InstanceState, ctx: Decision) -> Rejected:
+    """Return the refusal of a start whose id is taken."""
+    message = f"instance {ctx.aggregate_id!r} exists already and is {state.status}"
+    return Rejected("already_exists", message)
 
 
 def _metadata(given: bytes, ctx: Decision) -> bytes | Rejected:

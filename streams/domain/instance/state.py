@@ -108,6 +108,10 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     channel: str = ""
     taken: str = ""
     """The message that it took last, where it takes many."""
+    schedule: str = ""
+    """Of a timer that comes again and again: when."""
+    met: bool = False
+    """Of a condition that acts each time it becomes true: that it has, and is still true."""
     wait: bytes = b""
     """Devices: JSON of the `DeviceWait` that it waits for."""
 
@@ -130,6 +134,16 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: int
     retry_at: int = 0
     """When the next attempt is due; 0 while one is under way."""
+
+
+class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a node's work saw of variables that merge. Its key is the token that waits there."""
+
+    node: str
+    variables: dict[str, bytes]
+    """As an event names them."""
+    added: dict[str, bytes] = {}
+    """Of sets: elements, as a JSON list, that others have added since."""
 
 
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -165,6 +179,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subscriptions: dict[int, OpenSubscription] = {}
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
+    observed: dict[int, Observed] = {}
 
 
 encode_state = msgspec.msgpack.Encoder().encode

@@ -10,9 +10,11 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.device_program import DeviceProgram, compile_device
 from streams.domain.net.edges import edges_of
+from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -28,14 +30,13 @@ from streams.domain.net.model import (
     PartialJoin,
     Scope,
     Throw,
-    Timer,
-    TimerTrigger,
     Waiting,
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
 from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
+from streams.domain.net.timing import timing_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -68,27 +69,29 @@ class Graph:
         "_types",
         "boundaries",
         "compensated",
-        "dates",
+        "conditions",
         "default_variables",
         "definition",
         "devices",
-        "durations",
         "given",
         "incoming",
         "inputs",
         "joins",
         "keys",
+        "merges",
         "messages",
         "nodes",
         "or_joins",
         "outgoing",
         "outputs",
         "partial_joins",
+        "passed",
         "results",
         "schemas",
         "start",
         "starts",
         "straight",
+        "timing",
         "version",
         "waits",
     )
@@ -100,8 +103,9 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """Start node by scope node."""
-        self.start = self.starts[""]
+        """None start by scope node."""
+        self.start = self.starts.get("", "")
+        """The workflow's own; empty where only a message, a signal or a timer starts it."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
         self.compensated = {
@@ -121,6 +125,10 @@ class Graph:
         }
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
+        self.passed = frozenset(
+            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
+        )
+        """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
@@ -132,12 +140,21 @@ class Graph:
         """What events of devices wait for."""
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
-        self.durations: dict[str, Value] = {}
-        self.dates: dict[str, Value] = {}
+        self.timing: dict[str, dict[str, Value]] = {}
+        """What says when timers are due, by its key."""
         for node in self.nodes.values():
             self._compile_node(node)
-        given = definition.result.items()
-        self.results = tuple((n, self._value(value, f"result {n}")) for n, value in given)
+        self.conditions = self._conditions()
+        self._compile_whole(definition)
+
+    def _compile_whole(self, definition: Definition) -> None:
+        """Compile what belongs to the workflow as a whole."""
+        self.results = tuple(
+            (name, self._value(value, f"result {name}"))
+            for name, value in definition.result.items()
+        )
+        self.merges = merges_of(definition)
+        """Policies by variable, by node that writes such variables."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
@@ -198,6 +215,14 @@ class Graph:
         except CompileError as error:
             raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
 
+    def _conditions(self) -> Conditions:
+        programs = {}
+        for name, node in self.nodes.items():
+            trigger = getattr(node.kind, "trigger", None)
+            if isinstance(trigger, ConditionTrigger):
+                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+        return Conditions(programs)
+
     def _declared(self, scope: str) -> dict[str, str]:
         if scope not in self._types:
             self._types[scope] = declared_in(self.definition, scope)
@@ -211,7 +236,6 @@ class Graph:
 
     def _compile_node(self, node: Node) -> None:
         kind, name = node.kind, node.id
-        timed = kind.trigger if isinstance(kind, Boundary) else kind
         if isinstance(kind, Activity):
             self.inputs[name] = self._value(kind.input, f"node {name}: input", node.scope)
         elif isinstance(kind, Call | Scope):
@@ -223,12 +247,12 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        elif isinstance(timed, Timer | TimerTrigger):
-            if timed.duration is not None:
-                where = f"node {name}: duration"
-                self.durations[name] = self._value(timed.duration, where, node.scope)
-            if timed.date is not None:
-                self.dates[name] = self._value(timed.date, f"node {name}: date", node.scope)
+        timing = timing_of(kind)
+        if timing:
+            self.timing[name] = {
+                word: self._value(value, f"node {name}: {word}", node.scope)
+                for word, value in timing.items()
+            }
         self._compile_trigger(node)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope

@@ -10,7 +10,13 @@ from streams.domain.expressions.values import compile_value
 from streams.domain.net.edges import Edges, edges_of, reachable
 from streams.domain.net.model import Definition, ExclusiveGateway, Flow, Node
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
-from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
+from streams.domain.net.scopes import (
+    begins_of,
+    boundaries_of,
+    compensations_of,
+    declared_in,
+    starts_of,
+)
 from streams.domain.net.validate_values import Where, expressions_of
 
 
@@ -101,7 +107,7 @@ def _unreached(
     for undo, hosts in compensations_of(definition).items():
         for host in hosts:
             forward[host].append(undo)
-    reached = reachable([starts[""]], forward)
+    reached = reachable(begins_of(definition), forward)
     for name in definition.nodes:
         if name not in reached:
             message = f"{name} is never reached: every flow that leads to it is never taken"

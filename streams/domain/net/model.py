@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 
@@ -75,10 +76,6 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     weight: int = 1
     """Conditions of an exclusive choice are tried by falling weight, ties in file order."""
     default: bool = False
-
-
-class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """The none start event."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -146,15 +143,19 @@ class PartialJoin(msgspec.Struct, frozen=True, gc=False, tag="join"):
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False, tag="timer"):
-    """An intermediate timer event: a duration or a date, each possibly an expression.
+    """An intermediate timer event: one of four values says when, each possibly an expression.
 
-    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601 with offset.
-    Exactly one of the two is given.
+    Durations are ISO 8601 (`PT5M`) or a number of seconds; dates ISO 8601; a cycle is an ISO 8601
+    repeating interval, of which it waits for the first time, as of a cron expression.
     """
 
     duration: Expression | None = None
     date: Expression | None = None
     output: dict[str, Expression] = {}
+    cycle: Expression | None = None
+    cron: Expression | None = None
+    zone: Expression | None = None
+    """IANA name of the zone on whose clocks all of this is meant; UTC where none is given."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
@@ -184,6 +185,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Variables outside (dotted path) by expression over the local ones."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
+    merges: dict[str, str] = {}
+    """Merge policies of local variables that have one."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -191,10 +194,15 @@ class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
 
 
 class TimerTrigger(msgspec.Struct, frozen=True, gc=False, tag="timer"):
-    """After a duration, or at a date; as `Timer`."""
+    """After a duration, at a date, or again and again; as `Timer`."""
 
     duration: Expression | None = None
     date: Expression | None = None
+    cycle: Expression | None = None
+    cron: Expression | None = None
+    zone: Expression | None = None
+    each: bool = False
+    """True: what was missed while the engine was down comes too, each one by itself."""
 
 
 class ErrorTrigger(msgspec.Struct, frozen=True, gc=False, tag="error"):
@@ -217,12 +225,26 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Caught = Channelled | DeviceTrigger
+Caught = Channelled | ConditionTrigger | DeviceTrigger
 Trigger = TimerTrigger | ErrorTrigger | Caught
 
 
+class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
+    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+
+    Only a workflow's own scope has starts with a trigger; each scope has at most one without.
+    """
+
+    trigger: Channelled | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    result_path: str = ""
+    """Variable (dotted path) that takes the payload; empty for none."""
+    output: dict[str, Expression] = {}
+    """Output mapping; the payload is seen as `output`."""
+
+
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message, a signal or a device."""
+    """An intermediate event: waits for a message, a signal, a condition or a device."""
 
     trigger: Caught
     result_path: str = ""
@@ -258,7 +280,7 @@ Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
 Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
 """Kinds at which a token rests until something happens."""
-WithOutput = Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -319,3 +341,5 @@ class Definition(msgspec.Struct, frozen=True, gc=False):
     """Of all variables together with which an instance begins."""
     result_schema: Any = None
     """Of what the workflow returns."""
+    merges: dict[str, str] = {}
+    """How parallel writes merge, by variable: `counter`, `add_wins_set`; else the last wins."""

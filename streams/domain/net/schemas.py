@@ -11,6 +11,11 @@ from streams.domain.expressions.json_schema import JsonSchema, SchemaError
 from streams.domain.net.model import Activity, Definition, Scope
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 
+OF_MERGING: Final = {
+    "counter": {"type": ["integer", "null"]},
+    "add_wins_set": {"type": ["array", "null"]},
+}
+"""What a variable that merges may hold, where it has no schema of its own."""
 SHOWN_MAX: Final = 3
 """Faults of one value that a message tells."""
 Where = tuple[str | int, ...]
@@ -62,7 +67,8 @@ def _holders(definition: Definition) -> Iterator[tuple[str, Where, Definition | 
 
 def _variables(definition: Definition) -> Iterator[_Variable]:
     for scope, where, holder in _holders(definition):
-        for name, schema in holder.schemas.items():
+        merging = {name: OF_MERGING[policy] for name, policy in holder.merges.items()}
+        for name, schema in {**merging, **holder.schemas}.items():
             yield _Variable(
                 scope, name, (*where, "variables", name), schema, holder.defaults.get(name)
             )

@@ -29,8 +29,18 @@ def declared_in(definition: Definition, scope: str) -> dict[str, str]:
 
 
 def starts_of(definition: Definition) -> dict[str, str]:
-    """Return the start node of each scope, the workflow's own under the empty name."""
-    return {n.scope: n.id for n in definition.nodes.values() if isinstance(n.kind, Start)}
+    """Return the none start of each scope that has one, the workflow's own by the empty name."""
+    return {
+        n.scope: n.id
+        for n in definition.nodes.values()
+        if isinstance(n.kind, Start) and n.kind.trigger is None
+    }
+
+
+def begins_of(definition: Definition, scope: str = "") -> list[str]:
+    """Return every start of a scope, the workflow's own by default, in the author's order."""
+    nodes = definition.nodes.values()
+    return [n.id for n in nodes if isinstance(n.kind, Start) and n.scope == scope]
 
 
 def boundaries_of(definition: Definition) -> dict[str, list[str]]:

@@ -3,8 +3,10 @@
 The net has every choice open, for the values of conditions are the data's; but of two flows
 whose conditions are each other's negation exactly one is taken. A scope within is one node, as
 an activity is: it is judged by a net of its own. A boundary event that interrupts is another
-way through its host; of one that does not, the host gets places of its own, and the event
-happens at most once.
+way through its host; of one that does not, the host gets places of its own. Such an event
+happens at most once, or, where it can come again and again, whenever its way is empty: its way
+ends by itself (`repeats.py`), so that its tokens need not be counted, neither on the way nor at
+its ends.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from streams.domain.net.model import (
 from streams.domain.net.opposites import are_opposite
 from streams.domain.net.or_join import reach_of
 from streams.domain.net.petri import Firing, Net, Step
-from streams.domain.net.scopes import boundaries_of, starts_of
+from streams.domain.net.repeats import way_of
+from streams.domain.net.scopes import begins_of, boundaries_of
+from streams.domain.net.timing import repeats
 
 SPLIT_MAX: Final = 12
 """Flows of a split or a join whose every combination is looked at."""
@@ -64,7 +68,10 @@ class _Translation:
     def __init__(self, definition: Definition, scope: str) -> None:
         self._edges = edges_of(definition)
         self._nodes = [node for node in definition.nodes.values() if node.scope == scope]
-        self._begin = starts_of(definition)[scope]
+        begins = begins_of(definition, scope)
+        self._begins = frozenset(begins)
+        # One place for all starts: which of them is taken is a choice that nobody here can see.
+        self._begin = begins[0]
         inside = {node.id for node in self._nodes}
         events = {
             host: [definition.nodes[name] for name in names]
@@ -82,11 +89,26 @@ class _Translation:
         ]
         flows = [flow.id for flow in definition.flows.values() if flow.source in inside]
         resting = [p for host, found in self._beside.items() for p in _places_of(host, found)]
+        ways = {
+            event.id: way_of(definition, event.id, self._edges)
+            for found in self._beside.values()
+            for event in found
+            if repeats(event.kind)
+        }
+        self._sinks = {name for way in ways.values() for name in way} & {*self._ends}
+        """Ends of ways that begin again and again."""
         self._places = (self._begin, *self._ends, *self._marks, *resting, *flows)
         self._bit = {name: 1 << number for number, name in enumerate(self._places)}
         self._hosts = {event.id: host for host, found in events.items() for event in found}
         incoming = self._edges.incoming
+        self._on_way = {event: self._places_on([event, *way]) for event, way in ways.items()}
+        """Of events that come again and again: the places of their ways."""
         self._ways_in = {name: incoming[self._hosts.get(name, name)] for name in incoming}
+
+    def _places_on(self, way: list[str]) -> int:
+        hosts = [host for host in self._beside if host in way]
+        resting = [p for host in hosts for p in _places_of(host, self._beside[host])]
+        return self._sum([*self._out_of(way), *resting])
 
     def net(self) -> Net:
         firings = [firing for node in self._nodes for firing in self._firings(node)]
@@ -112,15 +134,20 @@ class _Translation:
 
     def _hosting(self, node: Node, events: list[Node]) -> Iterator[Firing]:
         """Yield what a host does beside which events begin ways of their own."""
+        once = list(filter(_once, events))
         active, *states = (self._bit[place] for place in _places_of(node.id, events))
-        armed, over = states[: len(events)], states[len(events) :]
+        armed, over = states[: len(once)], states[len(once) :]
         for flow in self._ways_in[node.id]:
             yield Firing((Step(node.id),), self._bit[flow.id], active | sum(armed))
-        for event, ready, used in zip(events, armed, over, strict=True):
-            if not _stops(event):
+        for event, ready, used in zip(once, armed, over, strict=True):
+            for post, taken in self._exits(event):
+                step = (Step(event.id, taken),)
+                yield Firing(step, active | ready, active | used | post)
+        for event in events:
+            if event.id in self._on_way:
                 for post, taken in self._exits(event):
                     step = (Step(event.id, taken),)
-                    yield Firing(step, active | ready, active | used | post)
+                    yield Firing(step, active, active | post, absent=self._on_way[event.id])
         ways_out = [node, *filter(_stops, events)]
         for marks in product(*zip(armed, over, strict=True)):
             for way in ways_out:
@@ -129,7 +156,7 @@ class _Translation:
 
     def _entries(self, node: Node) -> Iterator[Entry]:
         """Yield what a node waits for: one flow, or with a join several."""
-        if node.id == self._begin:
+        if node.id in self._begins:
             yield Entry(self._bit[self._begin])
         incoming = [self._bit[flow.id] for flow in self._ways_in[node.id]]
         if len(incoming) > SPLIT_MAX and isinstance(node.kind, InclusiveGateway | PartialJoin):
@@ -196,7 +223,8 @@ class _Translation:
     def _exits(self, node: Node) -> Iterator[Way]:
         """Yield the flows that a node may take together, with names where it has a choice."""
         if isinstance(node.kind, End):
-            yield self._bit[node.id], ()
+            plain = node.kind.error is None and not node.kind.terminate
+            yield 0 if plain and node.id in self._sinks else self._bit[node.id], ()
             return
         choices = list(_choices(node, self._edges.outgoing[node.id]))
         for chosen in choices:
@@ -208,13 +236,17 @@ def _stops(event: Node) -> bool:
     return isinstance(event.kind, Boundary) and event.kind.interrupting
 
 
+def _once(event: Node) -> bool:
+    return not _stops(event) and not repeats(event.kind)
+
+
 def _spent(flow: str) -> str:
     return f"{flow}/spent"
 
 
 def _places_of(host: str, events: list[Node]) -> list[str]:
-    """Return the places of such a host: that it is at work, and how each event stands."""
-    names = [event.id for event in events]
+    """Return the places of such a host: that it is at work, and how what comes once stands."""
+    names = [event.id for event in events if _once(event)]
     return [f"{host}/active", *(f"{n}/armed" for n in names), *(f"{n}/over" for n in names)]
 
 

@@ -13,6 +13,7 @@ from schemas.ids import is_client_id
 from streams.domain.expressions.cel import CompileError, compile_cel
 from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.net.edges import Edges, edges_of
+from streams.domain.net.merges import merge_problems
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -26,9 +27,9 @@ from streams.domain.net.model import (
     ParallelGateway,
     PartialJoin,
     Start,
-    Timer,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
+from streams.domain.net.repeats import repeat_problems
 from streams.domain.net.schemas import schema_problems
 from streams.domain.net.scopes import compensations_of, declared_in
 from streams.domain.net.validate_device import device_problems
@@ -49,9 +50,11 @@ def structure_problems(definition: Definition) -> Problems:
     for node in definition.nodes.values():
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
+    problems.extend(repeat_problems(definition, edges))
     problems.extend(value_problems(definition))
     problems.extend(device_problems(definition))
     problems.extend(schema_problems(definition))
+    problems.extend(merge_problems(definition))
     if not any(problem.severity == "error" for problem in problems):
         problems.extend(reach_problems(definition, edges))
     return problems
@@ -137,8 +140,6 @@ def _node(node: Node, edges: Edges, *, leads_on: bool) -> Problems:
         found.append(StructureProblem((*where, "queue"), "a queue is a topic's name"))
     if isinstance(node.kind, Boundary) and incoming:
         found.append(StructureProblem(where, "a boundary event has no incoming flow"))
-    if isinstance(node.kind, Timer) and (node.kind.duration is None) == (node.kind.date is None):
-        found.append(StructureProblem(where, "a timer has either a duration or a date"))
     if isinstance(node.kind, PartialJoin) and node.kind.count > len(incoming):
         message = f"{node.id} waits for {node.kind.count} tokens on {len(incoming)} incoming flows"
         found.append(StructureProblem((*where, "count"), message))

@@ -15,11 +15,11 @@ from streams.domain.net.model import (
     Host,
     Node,
     Scope,
-    Start,
     Timer,
 )
 from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import scopes_around
+from streams.domain.net.validate_starts import start_problems
 
 
 def scope_problems(definition: Definition, edges: Edges) -> Problems:
@@ -41,11 +41,8 @@ def _ends_of(definition: Definition, scope: str) -> Problems:
     inside = [node.kind for node in definition.nodes.values() if node.scope == scope]
     where = ("nodes", scope) if scope else ("nodes",)
     of = f" in the scope {scope}" if scope else ""
-    found = []
-    starts = sum(isinstance(kind, Start) for kind in inside)
-    if starts != 1:
-        message = f"exactly one start is needed{of}, there are {starts}"
-        found.append(StructureProblem(where, message))
+    found: Problems = []
+    found.extend(start_problems(definition, scope))
     if not any(isinstance(kind, End) for kind in inside):
         found.append(StructureProblem(where, f"at least one end is needed{of}"))
     return found

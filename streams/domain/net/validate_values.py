@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
-from streams.domain.expressions.moments import date_ms, duration_ms
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.model import (
     Activity,
-    Boundary,
     Call,
     Definition,
     End,
@@ -19,12 +18,11 @@ from streams.domain.net.model import (
     Node,
     Scope,
     Throw,
-    Timer,
-    TimerTrigger,
     WithOutput,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
+from streams.domain.net.timing import timing_of, timing_problems
 
 Where = tuple[str | int, ...]
 
@@ -40,11 +38,7 @@ def value_problems(definition: Definition) -> Problems:
         except CompileError as error:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
-        kind = node.kind
-        if isinstance(kind, Timer):
-            found.extend(_moment(("nodes", node.id), kind))
-        elif isinstance(kind, Boundary) and isinstance(kind.trigger, TimerTrigger):
-            found.extend(_moment(("nodes", node.id), kind.trigger))
+        found.extend(timing_problems(node.id, node.kind))
     return found
 
 
@@ -61,14 +55,11 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     kind = node.kind
-    timed = kind.trigger if isinstance(kind, Boundary) else kind
-    single: dict[str, Expression | None] = {}
+    single: dict[str, Expression | None] = {**timing_of(kind)}
     if isinstance(kind, Activity):
         single = {"input": kind.input}
     elif isinstance(kind, Throw):
         single = {"payload": kind.payload}
-    elif isinstance(timed, Timer | TimerTrigger):
-        single = {"duration": timed.duration, "date": timed.date}
     elif isinstance(kind, End) and kind.error is not None:
         single = {"error": kind.error.message}
     elif isinstance(kind, Call | Scope):
@@ -76,24 +67,11 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    elif isinstance(trigger, ConditionTrigger):
+        single["condition"] = Expression(f"${{{trigger.condition}}}")
     elif isinstance(trigger, DeviceTrigger):
         single |= {"device": trigger.device, "hold": trigger.duration}
         single[trigger.test] = trigger.bound
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
-
-
-def _moment(where: Where, kind: Timer | TimerTrigger) -> Problems:
-    """A literal duration or date is read now instead of failing at run time."""
-    for name, expression, read in (
-        ("duration", kind.duration, duration_ms),
-        ("date", kind.date, date_ms),
-    ):
-        if expression is None or (isinstance(expression.source, str) and "${" in expression.source):
-            continue
-        try:
-            read(expression.source)
-        except ValueError as error:
-            return [StructureProblem((*where, name), str(error))]
-    return []

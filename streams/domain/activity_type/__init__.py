@@ -1,0 +1,1 @@
+"""Activity types: what workers say of the work that they do."""

@@ -1,0 +1,48 @@
+"""What starts instances by itself: the message, signal and timer starts of newest versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.domain.net.model import Definition, MessageTrigger, Start
+
+NOBODY: list[str] = []
+
+
+def triggered_starts(definition: Definition) -> Iterator[tuple[str, Start]]:
+    """Yield id and kind of the starts that something triggers, in the author's order."""
+    for node in definition.nodes.values():
+        if isinstance(node.kind, Start) and node.kind.trigger is not None and not node.scope:
+            yield node.id, node.kind
+
+
+def name_of(start: Start) -> tuple[str, str]:
+    """Return what triggers a start: `message` or `signal`, and its name."""
+    trigger = start.trigger
+    assert trigger is not None
+    if isinstance(trigger, MessageTrigger):
+        return "message", trigger.message
+    return "signal", trigger.signal
+
+
+class StartsByName:
+    """Which definitions a message or a signal starts; each definition has its newest version."""
+
+    def __init__(self) -> None:
+        """Know of no definition."""
+        self._by_name: dict[tuple[str, str], list[str]] = {}
+        self._by_definition: dict[str, list[tuple[str, str]]] = {}
+
+    def put(self, definition: Definition) -> None:
+        """Take a definition's newest version in the place of a former one."""
+        for name in self._by_definition.pop(definition.id, ()):
+            self._by_name[name] = [one for one in self._by_name[name] if one != definition.id]
+        names = [name_of(start) for _, start in triggered_starts(definition)]
+        if names:
+            self._by_definition[definition.id] = names
+        for name in names:
+            self._by_name[name] = sorted([*self._by_name.get(name, ()), definition.id])
+
+    def of(self, kind: str, name: str) -> list[str]:
+        """Return the definitions that this starts, in the order of their ids."""
+        return self._by_name.get((kind, name), NOBODY)

@@ -1,0 +1,198 @@
+"""Seeds through starts by message and signal while versions come, on a log that crashes."""
+
+import os
+from collections import Counter, defaultdict
+
+import pytest
+
+from schemas import channel_events as e
+from schemas import commands as c
+from schemas.codec import decode
+from schemas.events import EventTriggered, WorkflowStarted
+from schemas.ids import channel_id
+from streams.domain.definition.starts import started_id
+from streams.testing.oracle import Oracle
+from streams.testing.world import World
+
+SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "40"))
+HOUR = 3_600_000
+LISTENS = """
+id: {name}
+version: {version}
+nodes:
+  by-hand: {{type: start, next: end}}
+  heard: {{type: start, message: order, result_path: order, next: end}}
+  opened: {{type: start, signal: opened, next: end}}
+  end: {{type: end}}
+"""
+DEAF = """
+id: {name}
+version: {version}
+nodes: {{by-hand: {{type: start, next: end}}, end: {{type: end}}}}
+"""
+WAITS = """
+id: waits
+version: 1.0.0
+nodes:
+  start: {type: start, next: got}
+  got: {type: catch, message: order, key: "${key}", next: end}
+  end: {type: end}
+"""
+NAMES = ("one", "two")
+KEYS = ("", "7", "8")
+
+
+class Play(World):
+    """Messages and signals, some of them twice, while definitions come, listen and stop."""
+
+    def __init__(self, seed):
+        super().__init__(seed, [WAITS], partitions=1 + seed % 3)
+        self.versions = Counter()
+        self.published, self.broadcast, self.waiting = {}, {}, []
+
+    def publish_version(self):
+        name = self.random.choice(NAMES)
+        self.versions[name] += 1
+        source = self.random.choice([LISTENS, LISTENS, DEAF])
+        text = source.format(name=name, version=f"1.{self.versions[name]}.0")
+        self.command(name, c.PublishDefinition(text), kind="definition")
+
+    def publish_message(self):
+        number, key = len(self.published), self.random.choice(KEYS)
+        ttl = self.random.choice([0, 100, HOUR])
+        body = c.PublishMessage("order", key, f"m{number}", b'{"n":%d}' % number, ttl)
+        self.published[f"m{number}"] = channel_id("message", "order", key), body
+
+    def publish_signal(self):
+        number = len(self.broadcast)
+        self.broadcast[f"s{number}"] = "signal:opened", c.BroadcastSignal("opened", f"s{number}")
+
+    def wait(self):
+        name = f"w{len(self.waiting)}"
+        key = self.random.choice(KEYS[1:])
+        self.command(name, c.RunInstance("waits", "", b'{"key":"%s"}' % key.encode()))
+        self.waiting.append(name)
+
+    def act(self):
+        before = {**self.published, **self.broadcast}
+        kind = self.random.random()
+        if kind < 0.15:
+            self.publish_version()
+        elif kind < 0.25:
+            self.wait()
+        elif kind < 0.3 and self.waiting:
+            self.command(self.random.choice(self.waiting), c.CancelInstance())
+        elif kind < 0.6:
+            self.publish_message()
+        elif kind < 0.75:
+            self.publish_signal()
+        elif before:
+            self.command(*self.random.choice(list(before.values())), kind="channel")
+        for name in {**self.published, **self.broadcast}.keys() - before.keys():
+            self.command(*{**self.published, **self.broadcast}[name], kind="channel")
+
+    def disturbed(self):
+        for _ in range(self.random.randint(15, 40)):
+            for _ in range(self.random.randint(0, 3)):
+                self.act()
+            if self.random.random() < 0.5:
+                self.verify()
+            for partition in range(self.partitions):
+                self.feed(partition)
+                self.step(partition)
+            self.sleep(self.random.choice([0, 1, 200]))
+            if self.random.random() < 0.08:
+                self.restart(self.random.randrange(self.partitions))
+
+    def rest(self):
+        self.calm()
+        self.settle()
+        self.sleep(61_000)
+        self.settle()
+
+    def committed(self):
+        found = defaultdict(list)
+        for partition in range(self.partitions):
+            oracle = Oracle(partition, self.aggregates)
+            for entry in self.kafka.committed(self.names.events, partition):
+                oracle.see(entry.value)
+                envelope, body = decode(entry.value)
+                found[type(body)].append((envelope, body))
+            oracle.compare(self.stores[partition].states())
+            assert oracle.faults == []
+        return found
+
+
+def check(play, found):
+    """Whoever took a message or a signal has it, once, and nobody else began anything."""
+    triggered = {
+        envelope.aggregate_id: (envelope, body)
+        for envelope, body in found[EventTriggered]
+        if body.subscription == 0
+    }
+    versions = {
+        envelope.aggregate_id: body
+        for envelope, body in found[WorkflowStarted]
+        if envelope.aggregate_id in triggered
+    }
+    wanted = {}
+    for envelope, body in found[e.MessageCorrelated]:
+        if body.owner_type == "definition":
+            name = started_id(body.owner_id, envelope.aggregate_id, body.message_id)
+            assert name not in wanted, "taken twice"
+            wanted[name] = body
+    assert wanted.keys() == triggered.keys()
+    for name, body in wanted.items():
+        assert versions[name].definition_id == body.owner_id
+        assert triggered[name][1].message_id == body.message_id
+    takers = Counter(
+        body.message_id
+        for _, body in found[e.MessageCorrelated]
+        if body.message_id in play.published
+    )
+    assert set(takers.values()) <= {1}, "a message was taken twice"
+    expired = {body.message_id for _, body in found[e.MessageExpired]}
+    kept = {
+        one.id
+        for key, state in states(play).items()
+        if key.startswith(b"channel/default/message:")
+        for one in state.messages.values()
+    }
+    assert kept | expired | takers.keys() == play.published.keys()
+    assert len(kept) + len(expired) + len(takers) == len(play.published)
+
+
+def states(play):
+    found = {}
+    for partition in range(play.partitions):
+        oracle = Oracle(partition, play.aggregates)
+        for entry in play.kafka.committed(play.names.events, partition):
+            oracle.see(entry.value)
+        found |= oracle.states()
+    return found
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_each_message_and_signal_starts_what_took_it_once_whatever_strikes(block):
+    seen = Counter()
+    for seed in range(block * SEEDS // 2, (block + 1) * SEEDS // 2):
+        play = Play(seed)
+        play.disturbed()
+        play.rest()
+        found = play.committed()
+        try:
+            check(play, found)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+        for _, body in found[e.MessageCorrelated]:
+            seen[body.owner_type, body.message_id[0]] += 1
+        seen["refused"] += sum(b.owner_type == "definition" for _, b in found[e.MessageRejected])
+        left = [
+            one
+            for key, s in states(play).items()
+            if key.startswith(b"channel/")
+            for one in s.subscriptions.values()
+        ]
+        assert [one for one in left if one.owner_type == "definition"] == []
+    wanted = {("definition", "m"), ("definition", "s"), ("instance", "m"), "refused"}
+    assert wanted <= {name for name, count in seen.items() if count}, seen
