@@ -274,6 +274,8 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     schedule: str = ""
     """Timers that come again and again: cycle or cron expression, with `[ZONE]` after it, and
     `@` with the moment from which a cycle without a start is counted, in ms since 1970."""
+    part: int = 0
+    """Combined waits: the number of the event among those of the node, from 1."""
     wait: bytes = b""
     """Devices: JSON of the `DeviceWait` that it waits for."""
 

@@ -14,6 +14,7 @@ from streams.domain.net.model import (
     Catch,
     Caught,
     Channelled,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -68,6 +69,9 @@ from streams.forms.shape_starts import StartShape
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+ALL: Final = "*"
+"""What an author writes for all that can be undone."""
+
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
 """Duration, date, cycle, cron and zone of a timer."""
@@ -100,6 +104,7 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        shape.compensate_with,
         output_schema=shape.output_schema,
     )
 
@@ -136,6 +141,7 @@ def _(shape: ScopeShape) -> NodeKind:
         defaults,
         expressions(shape.input),
         expressions(shape.output),
+        shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
     )
@@ -159,6 +165,8 @@ def _(shape: CatchShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: ThrowShape) -> NodeKind:
+    if shape.compensate is not None:
+        return Compensate(shape.compensate.removeprefix(ALL))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -172,6 +180,7 @@ def _(shape: CallShape) -> NodeKind:
         expressions(shape.output),
         shape.placement == "spread",
         recovery(shape.on_failure),
+        shape.compensate_with,
     )
 
 

@@ -76,11 +76,21 @@ class CatchShape(ChannelShape, DeviceKeys):
 
 
 class ThrowShape(ChannelShape):
-    """`type: throw`."""
+    """`type: throw`: a message, a signal, or `compensate`: a node, or `*` for all."""
+
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "compensate")
 
     type: Literal["throw"]
+    compensate: str | None = Field(default=None, min_length=1)
     payload: Any = None
     ttl: Duration = 3_600_000
+
+    @model_validator(mode="after")
+    def _only_compensates(self) -> ThrowShape:
+        others = self.model_fields_set & {"payload", "ttl"}
+        if self.compensate is not None and others:
+            raise ValueError(f"compensate sends nothing: leave out {', '.join(sorted(others))}")
+        return self
 
 
 class BoundaryShape(MomentShape, DeviceKeys):

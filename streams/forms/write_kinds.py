@@ -12,6 +12,7 @@ from streams.domain.net.model import (
     Boundary,
     Call,
     Catch,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -29,7 +30,7 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.domain.net.timing import timing_of
-from streams.forms.build_kinds import ANY_ERROR
+from streams.forms.build_kinds import ALL, ANY_ERROR
 from streams.forms.write_parts import (
     given,
     recovery,
@@ -71,6 +72,7 @@ def _(kind: Activity) -> dict[str, Any]:
             heartbeat=seconds(kind.heartbeat_ms),
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
+            compensate_with=kind.compensate_with,
         ),
         **there(output_schema=kind.output_schema),
     }
@@ -100,6 +102,7 @@ def _(kind: Call) -> dict[str, Any]:
             output=sources(kind.output),
             placement="spread" if kind.spread else None,
             on_failure=recovery(kind.on_failure),
+            compensate_with=kind.compensate_with,
         ),
     }
 
@@ -133,10 +136,16 @@ def _(kind: Throw) -> dict[str, Any]:
 
 
 @written.register
+def _(kind: Compensate) -> dict[str, Any]:
+    return {"type": "throw", "compensate": kind.node or ALL}
+
+
+@written.register
 def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
-    return {"type": "scope", **given(variables=own, **mappings)}
+    undo = kind.compensate_with
+    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
 
 
 @written.register

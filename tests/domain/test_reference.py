@@ -23,6 +23,8 @@ from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.shape_nodes import FailureShape
+from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
+from streams.forms.shape_wait import PartShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
@@ -42,7 +44,11 @@ PARTS = {
     FlowShape: "expressions",
     DefinitionShape: "expressions",
     RecoveryShape: "failure",
+    EachShape: "repeat",
+    CollectShape: "repeat",
+    LoopShape: "repeat",
     PropertyShape: "soundness",
+    PartShape: "wait",
 }
 """The page of a part that is no node."""
 COMMON = {"name", "metadata", "scope"}

@@ -87,6 +87,11 @@ class Program:
         self._numbers = frozenset(n for n in self.names if declared.get(n) == "number")
 
     @property
+    def names_all(self) -> bool:
+        """Tell whether it may look at any variable, as `workflow` alone does."""
+        return self._all
+
+    @property
     def doubles(self) -> frozenset[str]:
         """The variables that are declared numbers: CEL is given doubles for them."""
         return self._numbers

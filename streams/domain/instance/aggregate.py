@@ -12,6 +12,7 @@ from schemas import results as r
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
+from streams.domain.instance.cancel import decide_cancel, decide_compensate, decide_discard
 from streams.domain.instance.complete_activity import decide_complete
 from streams.domain.instance.conditions import conditions_settled
 from streams.domain.instance.correlate import decide_closed, decide_correlate
@@ -23,7 +24,6 @@ from streams.domain.instance.intervene import (
     decide_skip,
 )
 from streams.domain.instance.operate import (
-    decide_cancel,
     decide_continue,
     decide_delete,
     decide_resume,
@@ -61,6 +61,8 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.SkipNode: decide_skip,
     c.CompleteNode: decide_complete_node,
     c.SetVariables: decide_set_variables,
+    c.CompensateInstance: decide_compensate,
+    c.DiscardCompensation: decide_discard,
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
     c.Continue: decide_continue,
@@ -104,7 +106,7 @@ class InstanceAggregate:
 
     type = "instance"
     form = 3
-    """From 3 on there are schedules, conditions, waits for devices, and parallel writes merge."""
+    """From 3 on: schedules, conditions, devices, merged writes, iterations, compensation."""
     has_incidents = True
 
     decide = staticmethod(decide)
@@ -126,7 +128,9 @@ class InstanceAggregate:
 
     @staticmethod
     def is_finished(state: InstanceState) -> bool:
-        """Tell whether the instance has ended."""
+        """Tell whether the instance has ended, and no parent can have it undone."""
+        if state.status == s.COMPLETED and state.completions:
+            return False
         return state.status in s.FINISHED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from schemas.commands import BroadcastSignal, OpenSubscription, PublishMessage
 from schemas.events import EventAwaited
@@ -37,6 +37,8 @@ class Awaited(NamedTuple):
     channel: str = ""
     schedule: str = ""
     """Of what comes again and again: when; see `streams.domain.expressions.schedules`."""
+    part: int = 0
+    """Of a combined wait: the number of the event."""
     wait: bytes = b""
     """Devices: JSON of what is waited for."""
 
@@ -58,7 +60,11 @@ def _is_error(work: Work, name: str) -> bool:
 
 def awaited(work: Work, name: str, scope: int) -> Awaited:
     """Return what an event waits for that begins to wait now."""
-    trigger: Any = getattr(work.graph.nodes[name].kind, "trigger", None)
+    return awaited_by(work, name, getattr(work.graph.nodes[name].kind, "trigger", None), scope)
+
+
+def awaited_by(work: Work, name: str, trigger: object, scope: int) -> Awaited:
+    """Return what a trigger waits for whose values are compiled under this name."""
     if isinstance(trigger, Channelled):
         channel = _channel(work, name, trigger, scope)
         kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
@@ -69,7 +75,8 @@ def awaited(work: Work, name: str, scope: int) -> Awaited:
     if isinstance(trigger, ConditionTrigger):
         return Awaited(name, "condition")
     due, schedule = timed(work, name, scope)
-    return Awaited(name, "timer", due, schedule=schedule if takes_many(work, name) else "")
+    again = name in work.graph.nodes and takes_many(work, name)
+    return Awaited(name, "timer", due, schedule=schedule if again else "")
 
 
 def timed(work: Work, node: str, scope: int) -> tuple[int, str]:
@@ -109,6 +116,7 @@ def await_events(work: Work, token: int, events: list[Awaited], host: str = "") 
                 event.due,
                 event.channel,
                 event.schedule,
+                event.part,
                 event.wait,
             )
         )

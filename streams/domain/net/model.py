@@ -14,6 +14,8 @@ import msgspec
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.repeat import Repeat
+from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -112,6 +114,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """None: the definition's default."""
     on_failure: Recovery | None = None
     """None: the definition's default, else the engine's."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty for none."""
     output_schema: Any = None
     """JSON Schema of what the worker returns; None for anything."""
 
@@ -171,6 +175,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     """True: the child is a root of its own, on a partition of its own."""
     on_failure: Recovery | None = None
     """None: the definition's default, else an incident whose retry starts another child."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty: the child undoes itself."""
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -183,6 +189,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Local variables by expression over the variables outside."""
     output: dict[str, Expression] = {}
     """Variables outside (dotted path) by expression over the local ones."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty: what is inside is undone."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
@@ -262,6 +270,13 @@ class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
     """Messages: how long one waits for somebody."""
 
 
+class Compensate(msgspec.Struct, frozen=True, gc=False, tag="compensate"):
+    """Undoes what is done in its scope, newest first, and goes on when that is done."""
+
+    node: str = ""
+    """The one node that is undone; empty for all of the scope."""
+
+
 class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
     """An event on the edge of an activity, a call, a scope: a way out of it."""
 
@@ -278,9 +293,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -295,6 +310,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, Any] = {}
     scope: str = ""
     """The scope node that it is part of; empty for the workflow itself."""
+    repeat: Repeat | None = None
+    """Activities, calls and scopes: how it is run several times."""
 
 
 class Property(msgspec.Struct, frozen=True, gc=False):

@@ -18,11 +18,14 @@ from streams.domain.net.model import (
     Node,
     Scope,
     Throw,
+    Wait,
     WithOutput,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_repeat import repeat_expressions
+from streams.domain.net.validate_wait import wait_problems, wait_values
 
 Where = tuple[str | int, ...]
 
@@ -39,6 +42,7 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
+        found.extend(wait_problems(node))
     return found
 
 
@@ -51,6 +55,8 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
+        for path, expression in repeat_expressions(node):
+            yield (*where, *path), expression, node.scope
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
@@ -62,6 +68,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
         single = {"payload": kind.payload}
     elif isinstance(kind, End) and kind.error is not None:
         single = {"error": kind.error.message}
+    elif isinstance(kind, Wait):
+        yield from wait_values(kind)
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
     trigger = getattr(kind, "trigger", None)
