@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from streams.domain.net.version_ranges import bounds_of
 from streams.forms.shape_base import (
     Duration,
     NodeShape,
@@ -93,6 +94,12 @@ class CallShape(RepeatedShape):
     placement: Literal["together", "spread"] = "together"
     on_failure: RecoveryShape | None = None
     compensate_with: str = ""
+
+    @field_validator("version")
+    @classmethod
+    def _range(cls, text: str) -> str:
+        bounds_of(text)
+        return text
 
 
 class ScopeShape(RepeatedShape):

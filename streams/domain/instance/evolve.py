@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
@@ -111,6 +112,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         waits=_NONE,
         completions=_NONE,
         rollbacks=_NONE,
+        approvals=_NONE,
         reason=reason,
     )
 
@@ -353,6 +355,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **DATA,
     **ITERATION,
     **WAITS,
+    **APPROVALS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

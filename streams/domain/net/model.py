@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
@@ -167,7 +168,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
 
     definition_id: str
     version: str = ""
-    """Exact version, or empty for the newest when the child starts."""
+    """Version, or a range of them, empty for any: the newest in it when the child starts."""
     input: dict[str, Expression] = {}
     result_path: str = ""
     output: dict[str, Expression] = {}
@@ -291,11 +292,13 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
-Host = Activity | Call | Scope
+Host = Activity | Approval | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
+Waiting = (
+    Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
+)
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
+WithOutput = Start | Activity | Approval | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
