@@ -18,6 +18,7 @@ from schemas import condition_events
 from schemas import events as e
 from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
+from schemas.section_events import SectionAwaited, SectionEnded, SectionExtended, SectionLocked
 from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
@@ -325,6 +326,10 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     a.ApprovalEscalated: _unchanged,
     a.ApprovalCompleted: _executed,
     a.ApprovalCancelled: _unchanged,
+    SectionAwaited: _token_placed,
+    SectionLocked: _unchanged,
+    SectionExtended: _unchanged,
+    SectionEnded: _executed,
 }
 
 

@@ -24,6 +24,7 @@ from schemas import (
     lock_events,
     replies,
     results,
+    section_events,
     tasks,
     telemetry,
     wait_events,
@@ -145,6 +146,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     approval_events.ApprovalEscalated: "approval.escalated",
     approval_events.ApprovalCompleted: "approval.completed",
     approval_events.ApprovalCancelled: "approval.cancelled",
+    section_events.SectionAwaited: "section.awaited",
+    section_events.SectionLocked: "section.locked",
+    section_events.SectionExtended: "section.extended",
+    section_events.SectionEnded: "section.ended",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
@@ -223,6 +228,7 @@ _EVENTS: Final = (
     data_events,
     definition_events,
     lock_events,
+    section_events,
 )
 _EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(

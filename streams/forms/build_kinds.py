@@ -7,6 +7,7 @@ from typing import Final
 
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -63,6 +64,7 @@ from streams.forms.shape_nodes import (
     ExclusiveShape,
     InclusiveShape,
     JoinShape,
+    LockShape,
     ParallelShape,
     ScopeShape,
 )
@@ -149,6 +151,7 @@ def _(shape: ScopeShape) -> NodeKind:
         shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
+        lock=locking(shape.lock),
     )
 
 
@@ -187,6 +190,13 @@ def _(shape: CallShape) -> NodeKind:
         recovery(shape.on_failure),
         shape.compensate_with,
     )
+
+
+def locking(shape: LockShape | None) -> Locking | None:
+    """Return the lock that a scope holds."""
+    if shape is None:
+        return None
+    return Locking(Expression(shape.name), optional(shape.ttl), optional(shape.wait), shape.token)
 
 
 def trigger(shape: BoundaryShape) -> Trigger:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -150,7 +151,8 @@ def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
-    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
+    rest = given(lock=locking(kind.lock), compensate_with=undo)
+    return {"type": "scope", **given(variables=own, **mappings), **rest}
 
 
 @written.register
@@ -183,6 +185,14 @@ def device(kind: DeviceTrigger) -> dict[str, Any]:
         **given(condition=condition, **{lasts: duration}),
         **given(initial=kind.initial or None),
     }
+
+
+def locking(kind: Locking | None) -> dict[str, Any] | None:
+    """Return the lock that a scope holds."""
+    if kind is None:
+        return None
+    named = kind.fence if kind.fence != FENCE else None
+    return {key: value.source for key, value in kind.values()} | there(token=named)
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:

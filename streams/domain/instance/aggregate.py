@@ -24,6 +24,7 @@ from streams.domain.instance.intervene import (
     decide_set_variables,
     decide_skip,
 )
+from streams.domain.instance.locked import decide_granted, decide_lost, decide_refused
 from streams.domain.instance.operate import (
     decide_continue,
     decide_delete,
@@ -69,6 +70,9 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.Continue: decide_continue,
     c.Correlate: decide_correlate,
     c.SubscriptionClosed: decide_closed,
+    c.LockGranted: decide_granted,
+    c.LockRefused: decide_refused,
+    c.LockLost: decide_lost,
     c.FireTimer: decide_fire,
     r.CompleteActivity: decide_complete,
     r.FailActivity: decide_fail,

@@ -21,6 +21,7 @@ from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_sections import SECTIONS
 from streams.domain.instance.evolve_wait import WAITS
 from streams.domain.instance.hanging import reachable_completions, without_waits
 from streams.domain.instance.moving import KEPT, KEPT_TEXT
@@ -113,6 +114,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         completions=_NONE,
         rollbacks=_NONE,
         approvals=_NONE,
+        sections=_NONE,
         reason=reason,
     )
 
@@ -356,6 +358,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **ITERATION,
     **WAITS,
     **APPROVALS,
+    **SECTIONS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

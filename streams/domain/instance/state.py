@@ -212,6 +212,18 @@ class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of sets: elements, as a JSON list, that others have added since."""
 
 
+class OpenSection(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A section that waits for its lock, or has it. Its key is the sequence of its first event."""
+
+    node: str
+    token: int
+    lock: str
+    ttl_ms: int
+    fence: int = 0
+    """The fencing token; 0 while it waits."""
+    extend_at: int = 0
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -251,6 +263,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
     approvals: dict[int, OpenApproval] = {}
+    sections: dict[int, OpenSection] = {}
 
     def completions_kept(self) -> Iterator[Completion]:
         """Yield all that can be undone, and what is being undone."""

@@ -87,6 +87,7 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "locks",
         "merges",
         "messages",
         "nodes",
@@ -142,6 +143,8 @@ class Graph:
         )
         """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
+        self.locks: dict[str, dict[str, Value]] = {}
+        """What is computed of the locks of sections: name, time to live, wait."""
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -298,6 +301,11 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
+        if isinstance(kind, Scope) and kind.lock is not None:
+            self.locks[name] = {
+                key: self._value(value, f"node {name}: lock {key}", node.scope)
+                for key, value in kind.lock.values()
+            }
         self._compile_event(name, kind, node.scope)
         if isinstance(kind, Wait):
             for _, leaf in leaves_of(kind.whole):

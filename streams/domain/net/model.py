@@ -15,6 +15,7 @@ from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.locking import Locking
 from streams.domain.net.repeat import Repeat
 from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
@@ -196,6 +197,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
     """Merge policies of local variables that have one."""
+    lock: Locking | None = None
+    """Held while the scope runs."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
