@@ -284,7 +284,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer`, `message`, `signal`, `condition`, `device`, `error`."""
+    """`timer`, `message`, `signal`, `condition`, `device`, `error`, `escalation`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
@@ -122,7 +123,10 @@ def _(kind: PartialJoin) -> dict[str, Any]:
 def _(kind: End) -> dict[str, Any]:
     error = kind.error
     thrown = error and {"code": error.code, **given(message=error.message.source)}
-    return {"type": "end", **given(error=thrown, terminate=kind.terminate or None)}
+    return {
+        "type": "end",
+        **given(error=thrown, terminate=kind.terminate or None, escalation=kind.escalation),
+    }
 
 
 @written.register
@@ -203,6 +207,8 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, EscalationTrigger):
+        return {"escalation": kind.code or ANY_ERROR}
     if isinstance(kind, ConditionTrigger):
         return {"condition": f"${{{kind.condition}}}"}
     if isinstance(kind, DeviceTrigger):
