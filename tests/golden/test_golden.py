@@ -172,7 +172,19 @@ def listening():
     return channel("signal:evening").with_limits(fan_out=2).given(*waits)
 
 
-def verdict():
+TICKS = """
+id: flow
+version: 1.0.0
+nodes:
+  heard: {type: start, message: m, next: end}
+  ticks: {type: start, cycle: R/PT10S, next: end}
+  end: {type: end}
+"""
+
+
+def verdict(source=SOURCE):
+    if source != SOURCE:
+        return RecordVerdict("1.0.0", source_hash(source), "sound")
     return RecordVerdict("1.0.0", source_hash(SOURCE), "unsound", "why", b'[{"line":3}]', 7)
 
 
@@ -293,6 +305,12 @@ HISTORIES = {
         .given(FireTimer(0))
     ),
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
+    "schedule.fired": lambda: (
+        definition("flow")
+        .given(PublishDefinition(TICKS), verdict(TICKS))
+        .later(10_000)
+        .given(FireTimer(0))
+    ),
     "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
     "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
     "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
