@@ -12,8 +12,12 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import compensation_events as u
+from schemas import condition_events
 from schemas import events as e
+from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
+from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
 """Entries kept of path and errors, as the engine keeps them."""
@@ -135,7 +139,9 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-WithMoves = e.NodeExecuted | e.EventTriggered | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted
+Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted | WaitProgressed
+WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 
 
 def _error(row: Instance, text: str) -> None:
@@ -204,7 +210,9 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(row: Instance, body: e.TimerScheduled | e.CallStarted, _: Event) -> None:
+def _token_placed(
+    row: Instance, body: e.TimerScheduled | e.CallStarted | i.IterationStarted, _: Event
+) -> None:
     _place(row, body.token, body.node)
 
 
@@ -215,6 +223,10 @@ def _executed(row: Instance, body: WithMoves, _: Event) -> None:
 def _scope_started(row: Instance, body: e.ScopeStarted, _: Event) -> None:
     row.tokens.setdefault(body.token, body.node)
     _move(row, body.moves)
+
+
+def _item_started(row: Instance, body: i.ItemStarted, event: Event) -> None:
+    row.tokens[body.token] = f"{body.node}@{event.envelope.sequence}"
 
 
 def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
@@ -237,6 +249,22 @@ def _incident(row: Instance, body: e.ErrorOccurred, event: Event) -> None:
 def _resolved(row: Instance, body: e.IncidentResolved, _: Event) -> None:
     row.incidents.pop(body.incident, None)
     row.open_incidents = len(row.incidents)
+
+
+def _undoing(row: Instance, body: u.CompensationTriggered, _: Event) -> None:
+    _move(row, body.moves)
+    row.tokens.setdefault(body.token, body.node)
+    if not body.node:
+        row.state, row.ended_at = "Running", None
+
+
+def _handler_started(row: Instance, body: u.HandlerStarted, event: Event) -> None:
+    if body.token:
+        row.tokens[body.token] = f"{body.handler}@{event.envelope.sequence}"
+
+
+def _compensated(row: Instance, _body: u.WorkflowCompensated, event: Event) -> None:
+    _end(row, event, "Completed", row.reason)
 
 
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
@@ -265,14 +293,27 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _subscribed,
     e.EventTriggered: _executed,
+    WaitProgressed: _executed,
     e.ErrorOccurred: _incident,
     e.IncidentResolved: _resolved,
     e.NodeSkipped: _executed,
     e.NodeCompleted: _executed,
     e.VariablesSet: _executed,
+    condition_events.ConditionEnded: _unchanged,
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
+    u.CompensationRecorded: _unchanged,
+    u.CompensationTriggered: _undoing,
+    u.HandlerStarted: _handler_started,
+    u.HandlerCompleted: _unchanged,
+    u.WorkflowCompensated: _compensated,
+    u.CompensationDiscarded: _unchanged,
+    i.IterationStarted: _token_placed,
+    i.ItemsListed: _unchanged,
+    i.ItemStarted: _item_started,
+    i.ItemCompleted: _unchanged,
+    i.IterationCompleted: _executed,
     VariablesObserved: _unchanged,
 }
 

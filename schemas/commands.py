@@ -46,9 +46,11 @@ class ResumeInstance(msgspec.Struct, frozen=True, gc=False):
 
 
 class CancelInstance(msgspec.Struct, frozen=True, gc=False):
-    """End with clean-up: children and open activities are cancelled."""
+    """End with clean-up: children and open activities are cancelled, what is done is undone."""
 
     reason: str = ""
+    compensate: bool = True
+    """False: compensation handlers do not run; what an instance is undoing already, it drops."""
 
 
 class TerminateInstance(msgspec.Struct, frozen=True, gc=False):
@@ -221,6 +223,8 @@ class CompleteCall(msgspec.Struct, frozen=True, gc=False):
     call: int
     result: bytes
     """A JSON object: the child's result."""
+    compensable: bool = False
+    """True: the child keeps what undoes it, until `CompensateInstance` or `DiscardCompensation`."""
 
 
 class FailCall(msgspec.Struct, frozen=True, gc=False):
@@ -229,6 +233,23 @@ class FailCall(msgspec.Struct, frozen=True, gc=False):
     call: int
     code: str
     message: str
+
+
+class CompensateInstance(msgspec.Struct, frozen=True, gc=False):
+    """A parent has its child undo what it did; the answer is `CompleteCall`/`FailCall` (internal).
+
+    A child that still runs is cancelled with compensation.
+    """
+
+    parent_id: str
+    parent_incarnation: str
+    call: int
+    """Sequence of the parent's `handler.started`: the call that the answer is for."""
+    reason: str = ""
+
+
+class DiscardCompensation(msgspec.Struct, frozen=True, gc=False):
+    """A parent will not have its child undone any more (internal)."""
 
 
 class RequestLock(msgspec.Struct, frozen=True, gc=False):

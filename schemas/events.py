@@ -264,7 +264,7 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """The boundary event, or the event that follows an event gateway."""
     token: int
     kind: str
-    """`timer`, `message`, `signal`."""
+    """`timer`, `message`, `signal`, `condition`."""
     host: str = ""
     """Where the token waits from now on: the event or its gateway; empty where it waits already."""
     due: int = 0
@@ -274,6 +274,8 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     schedule: str = ""
     """Timers that come again and again: cycle or cron expression, with `[ZONE]` after it, and
     `@` with the moment from which a cycle without a start is counted, in ms since 1970."""
+    part: int = 0
+    """Combined waits: the number of the event among those of the node, from 1."""
 
 
 class EventTriggered(msgspec.Struct, frozen=True, gc=False):
@@ -281,7 +283,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer`, `message`, `signal`, `error`."""
+    """`timer`, `message`, `signal`, `condition`, `error`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""

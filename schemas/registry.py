@@ -12,15 +12,19 @@ from schemas import (
     activity_types,
     channel_events,
     commands,
+    compensation_events,
+    condition_events,
     data_events,
     definition_events,
     definitions,
     events,
+    iteration_events,
     lock_events,
     replies,
     results,
     tasks,
     telemetry,
+    wait_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -49,6 +53,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    commands.CompensateInstance: "CompensateInstance",
+    commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
     commands.ReturnLock: "ReturnLock",
     commands.LockGranted: "LockGranted",
@@ -90,14 +96,27 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.ScopeStarted: "scope.started",
     events.EventAwaited: "event.awaited",
     events.EventTriggered: "event.triggered",
+    wait_events.WaitProgressed: "wait.progressed",
     events.ErrorOccurred: "error.occurred",
     events.IncidentResolved: "incident.resolved",
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
     events.NotificationFailed: "notification.failed",
+    compensation_events.CompensationRecorded: "compensation.recorded",
+    compensation_events.CompensationTriggered: "compensation.triggered",
+    compensation_events.HandlerStarted: "handler.started",
+    compensation_events.HandlerCompleted: "handler.completed",
+    compensation_events.WorkflowCompensated: "workflow.compensated",
+    compensation_events.CompensationDiscarded: "compensation.discarded",
+    iteration_events.IterationStarted: "iteration.started",
+    iteration_events.ItemsListed: "items.listed",
+    iteration_events.ItemStarted: "item.started",
+    iteration_events.ItemCompleted: "item.completed",
+    iteration_events.IterationCompleted: "iteration.completed",
     data_events.VariablesObserved: "variables.observed",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
@@ -145,23 +164,27 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "CancelInstance": 2,
+    "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
 _COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
-_EVENT_MODULES: Final = tuple(
-    module.__name__
-    for module in (
-        events,
-        activity_type_events,
-        channel_events,
-        data_events,
-        definition_events,
-        lock_events,
-    )
+_EVENTS: Final = (
+    events,
+    wait_events,
+    iteration_events,
+    activity_type_events,
+    channel_events,
+    compensation_events,
+    condition_events,
+    data_events,
+    definition_events,
+    lock_events,
 )
+_EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(
     name for body, name in MESSAGES.items() if body.__module__ in _EVENT_MODULES
 )

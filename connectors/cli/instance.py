@@ -174,9 +174,27 @@ def _steer(
 
 _steer("suspend", lambda c: c.suspend, "suspended", "Begin nothing new until resumed.")
 _steer("resume", lambda c: c.resume, "resumed", "Go on after a suspension.")
-_steer("cancel", lambda c: c.cancel, "is being cancelled", "End with clean-up.")
 _steer("terminate", lambda c: c.terminate, "terminated", "End at once, without clean-up.")
 _steer("delete", lambda c: c.delete, "deleted", "Hide one that is over or was never started.")
+
+
+@app.command()
+def cancel(
+    instance: Id,
+    reason: Reason = "",
+    compensate: Annotated[
+        bool, typer.Option(help="Undo what is done first, where handlers for it exist.")
+    ] = True,
+    tenant: Tenant = DEFAULT_TENANT,
+    actor: Actor = "",
+    command_id: CommandId = "",
+    json: JsonOption = False,
+) -> None:
+    """End with clean-up: what is done is undone by its compensation handlers."""
+    options = Options(tenant=tenant, actor=actor, command_id=command_id)
+    with kafka() as settings, Client(settings) as made:
+        answer = made.cancel(instance, reason, options, compensate=compensate)
+        said(answer, "is being cancelled", json=json)
 
 
 @app.command()

@@ -314,9 +314,16 @@ class Client(ActivityTypeCommands, ByHand, LockCommands):
         """Go on."""
         return self.call("instance", instance_id, c.ResumeInstance(reason), options)
 
-    def cancel(self, instance_id: str, reason: str = "", options: Options = PLAIN) -> Answer:
-        """End with clean-up."""
-        return self.call("instance", instance_id, c.CancelInstance(reason), options)
+    def cancel(
+        self,
+        instance_id: str,
+        reason: str = "",
+        options: Options = PLAIN,
+        *,
+        compensate: bool = True,
+    ) -> Answer:
+        """End with clean-up; what is done is undone first where handlers for it exist."""
+        return self.call("instance", instance_id, c.CancelInstance(reason, compensate), options)
 
     def terminate(self, instance_id: str, reason: str = "", options: Options = PLAIN) -> Answer:
         """End at once."""

@@ -8,8 +8,10 @@ from streams.domain.net.model import (
     Node,
     Property,
 )
+from streams.forms import build_wait as build_wait  # noqa: PLC0414 - registers its kind
 from streams.forms.build_kinds import kind_of
 from streams.forms.build_parts import expressions, merges, recovery, retry, schemas, variables
+from streams.forms.repeat import repeat_of
 from streams.forms.shape import DefinitionShape, FlowShape, PropertyShape, parse_version
 from streams.forms.shape_base import NodeShape
 
@@ -44,7 +46,8 @@ def _property(shape: PropertyShape) -> Property:
 
 
 def _node(name: str, shape: NodeShape) -> Node:
-    return Node(name, kind_of(shape), shape.name, shape.metadata, shape.scope)
+    repeat = repeat_of(shape)
+    return Node(name, kind_of(shape), shape.name, shape.metadata, shape.scope, repeat)
 
 
 def _flows(shapes: list[FlowShape]) -> dict[str, Flow]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
     Catch,
     Channelled,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -64,6 +66,9 @@ from streams.forms.shape_starts import StartShape
 ANY_ERROR: Final = "*"
 """What an author writes for every error code."""
 
+ALL: Final = "*"
+"""What an author writes for all that can be undone."""
+
 _Given = Expression | None
 Moment = tuple[_Given, _Given, _Given, _Given, _Given]
 """Duration, date, cycle, cron and zone of a timer."""
@@ -96,6 +101,7 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.heartbeat,
         None if shape.retry is None else retry(shape.retry),
         recovery(shape.on_failure),
+        shape.compensate_with,
         output_schema=shape.output_schema,
     )
 
@@ -136,6 +142,7 @@ def _(shape: ScopeShape) -> NodeKind:
         defaults,
         expressions(shape.input),
         expressions(shape.output),
+        shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
     )
@@ -154,11 +161,13 @@ def _(shape: BoundaryShape) -> NodeKind:
 
 @kind_of.register
 def _(shape: CatchShape) -> NodeKind:
-    return Catch(channelled(shape), shape.result_path, expressions(shape.output))
+    return Catch(caught(shape), shape.result_path, expressions(shape.output))
 
 
 @kind_of.register
 def _(shape: ThrowShape) -> NodeKind:
+    if shape.compensate is not None:
+        return Compensate(shape.compensate.removeprefix(ALL))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -172,6 +181,7 @@ def _(shape: CallShape) -> NodeKind:
         expressions(shape.output),
         shape.placement == "spread",
         recovery(shape.on_failure),
+        shape.compensate_with,
     )
 
 
@@ -179,8 +189,8 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None:
-        return channelled(shape)
+    if shape.message is not None or shape.signal is not None or shape.condition is not None:
+        return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
 
 
@@ -188,6 +198,13 @@ def moment(shape: MomentShape) -> Moment:
     """Return duration, date, cycle, cron and zone of a timer, as far as they are given."""
     duration, date, cycle = map(optional, (shape.duration, shape.date, shape.cycle))
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
+
+
+def caught(shape: BoundaryShape | CatchShape) -> Channelled | ConditionTrigger:
+    """Return a message, a signal or a condition."""
+    if shape.condition is not None:
+        return ConditionTrigger(shape.condition)
+    return channelled(shape)
 
 
 def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:

@@ -26,6 +26,7 @@ from streams.forms.shape_nodes import (
     ScopeShape,
 )
 from streams.forms.shape_starts import StartShape
+from streams.forms.shape_wait import WaitShape
 
 AnyNode = Annotated[
     StartShape
@@ -41,7 +42,8 @@ AnyNode = Annotated[
     | EventGatewayShape
     | BoundaryShape
     | CatchShape
-    | ThrowShape,
+    | ThrowShape
+    | WaitShape,
     Field(discriminator="type"),
 ]
 KINDS: dict[str, type[NodeShape]] = {
@@ -59,6 +61,7 @@ KINDS: dict[str, type[NodeShape]] = {
     "boundary": BoundaryShape,
     "catch": CatchShape,
     "throw": ThrowShape,
+    "wait": WaitShape,
 }
 
 

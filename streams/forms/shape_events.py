@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,33 +40,51 @@ class EventGatewayShape(NodeShape):
 class ChannelShape(NodeShape):
     """What catches or throws: one of `message` and `signal` is its name."""
 
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal")
+    """Keys of which one says what it is."""
+
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
     key: Any = ""
 
     @model_validator(mode="after")
     def _one_name(self) -> ChannelShape:
-        if (self.message is None) == (self.signal is None):
-            raise ValueError("one of message and signal is needed")
+        if sum(getattr(self, way) is not None for way in self.ways) != 1:
+            raise ValueError(f"one of {', '.join(self.ways[:-1])} and {self.ways[-1]} is needed")
         if self.signal is not None and self.key != "":
             raise ValueError("a signal goes to all: it has no key")
+        if self.message is None and self.key != "":
+            raise ValueError("only a message has a key")
         return self
 
 
 class CatchShape(ChannelShape):
     """`type: catch`."""
 
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "condition")
+
     type: Literal["catch"]
+    condition: str | None = None
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
 
 
 class ThrowShape(ChannelShape):
-    """`type: throw`."""
+    """`type: throw`: a message, a signal, or `compensate`: a node, or `*` for all."""
+
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "compensate")
 
     type: Literal["throw"]
+    compensate: str | None = Field(default=None, min_length=1)
     payload: Any = None
     ttl: Duration = 3_600_000
+
+    @model_validator(mode="after")
+    def _only_compensates(self) -> ThrowShape:
+        others = self.model_fields_set & {"payload", "ttl"}
+        if self.compensate is not None and others:
+            raise ValueError(f"compensate sends nothing: leave out {', '.join(sorted(others))}")
+        return self
 
 
 class BoundaryShape(MomentShape):
@@ -79,13 +97,14 @@ class BoundaryShape(MomentShape):
     error: str | None = None
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
+    condition: str | None = None
     key: Any = ""
     fallback: bool = False
     output: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        ways = (*MOMENTS, "error", "message", "signal")
+        ways = (*MOMENTS, "error", "message", "signal", "condition")
         if sum(getattr(self, way) is not None for way in ways) != 1:
             raise ValueError(f"a boundary event has one of {', '.join(ways)}")
         if self.zone is not None and not self.has_timer():

@@ -14,6 +14,7 @@ from streams.forms.shape_base import (
     Shape,
     VariableShape,
 )
+from streams.forms.shape_repeat import RepeatedShape
 
 
 class FailureShape(Shape):
@@ -61,7 +62,7 @@ class JoinShape(NodeShape):
     count: int = Field(ge=1)
 
 
-class ActivityShape(NodeShape):
+class ActivityShape(RepeatedShape):
     """`type: activity`."""
 
     type: Literal["activity"]
@@ -76,10 +77,11 @@ class ActivityShape(NodeShape):
     heartbeat: Duration = 0
     retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
     output_schema: Any = None
 
 
-class CallShape(NodeShape):
+class CallShape(RepeatedShape):
     """`type: call`."""
 
     type: Literal["call"]
@@ -90,12 +92,14 @@ class CallShape(NodeShape):
     output: dict[str, Any] = Field(default_factory=dict)
     placement: Literal["together", "spread"] = "together"
     on_failure: RecoveryShape | None = None
+    compensate_with: str = ""
 
 
-class ScopeShape(NodeShape):
+class ScopeShape(RepeatedShape):
     """`type: scope`; its nodes and flows are unfolded into the definition's."""
 
     type: Literal["scope"]
     variables: dict[str, VariableShape] = Field(default_factory=dict)
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
+    compensate_with: str = ""

@@ -26,6 +26,8 @@ _FLOW_KEYS = {
 
 
 SCOPES_DEEP_MAX: Final = 20
+_EVENTS: Final = frozenset({"boundary", "catch"})
+"""Kinds that may wait for a condition."""
 
 
 class Place(NamedTuple):
@@ -147,8 +149,28 @@ class Unfolded:
             rest = _flow(target)
             flows.append({"source": name, **rest} if isinstance(rest, dict) else rest)
         nodes[name] = unfolded
+        if unfolded["type"] == "end" and "compensate" in unfolded:
+            self._compensating_end(nodes, flows, path, name)
         if unfolded["type"] == "scope":
             self._scope(nodes, flows, path, name, unfolded)
+
+    def _compensating_end(
+        self, nodes: dict[str, Any], flows: list[Any], path: Path, name: str
+    ) -> None:
+        """An end that undoes is an event that throws compensation, and a plain end after it."""
+        body = nodes[name]
+        other = f"{name}.end"
+        if other in nodes:
+            self._problem(path, f"the end after {name} is called {other}: rename that node")
+            return
+        common = {"name", "metadata", "scope"}
+        nodes[name] = {key: body[key] for key in common & set(body)}
+        nodes[name] |= {"type": "throw", "compensate": body["compensate"]}
+        rest = {key: body[key] for key in body if key not in {"name", "metadata", "compensate"}}
+        nodes[other] = rest
+        self.origin[("nodes", other)] = self.origin[("flows", self._flow_count)] = path
+        self._flow_count += 1
+        flows.append({"source": name, "target": other})
 
     def _scope(
         self, nodes: dict[str, Any], flows: list[Any], path: Path, name: str, body: dict[str, Any]
@@ -211,6 +233,8 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
     if kind is None and "activity_type" in node:
         lowered = "activity"
     node["type"] = lowered
+    if lowered in _EVENTS and isinstance(node.get("condition"), str):
+        node["condition"] = _bare(node["condition"])
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))
     return _activity(node) if kind == "Activity" else node

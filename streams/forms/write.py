@@ -15,6 +15,7 @@ from streams.domain.net.model import (
     Retry,
     Scope,
 )
+from streams.forms.repeat import plain_repeat
 from streams.forms.write_kinds import written
 from streams.forms.write_parts import given, recovery, retry, sources, there, variables
 
@@ -77,6 +78,7 @@ def _nodes(definition: Definition, scope: str) -> dict[str, Any]:
 
 def _node(definition: Definition, node: Node) -> dict[str, Any]:
     plain = {**written(node.kind), **given(name=node.name, metadata=node.metadata)}
+    plain |= plain_repeat(node.repeat)
     if isinstance(node.kind, Scope):
         plain["nodes"] = _nodes(definition, node.id)
     return plain

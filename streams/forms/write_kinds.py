@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
     Catch,
+    Compensate,
     End,
     ErrorTrigger,
     EventGateway,
@@ -27,7 +29,7 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.domain.net.timing import timing_of
-from streams.forms.build_kinds import ANY_ERROR
+from streams.forms.build_kinds import ALL, ANY_ERROR
 from streams.forms.write_parts import (
     given,
     recovery,
@@ -69,6 +71,7 @@ def _(kind: Activity) -> dict[str, Any]:
             heartbeat=seconds(kind.heartbeat_ms),
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
+            compensate_with=kind.compensate_with,
         ),
         **there(output_schema=kind.output_schema),
     }
@@ -99,6 +102,7 @@ def _(kind: Call) -> dict[str, Any]:
             output=sources(kind.output),
             placement="spread" if kind.spread else None,
             on_failure=recovery(kind.on_failure),
+            compensate_with=kind.compensate_with,
         ),
     }
 
@@ -132,10 +136,16 @@ def _(kind: Throw) -> dict[str, Any]:
 
 
 @written.register
+def _(kind: Compensate) -> dict[str, Any]:
+    return {"type": "throw", "compensate": kind.node or ALL}
+
+
+@written.register
 def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
-    return {"type": "scope", **given(variables=own, **mappings)}
+    undo = kind.compensate_with
+    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
 
 
 @written.register
@@ -163,4 +173,6 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, ConditionTrigger):
+        return {"condition": f"${{{kind.condition}}}"}
     return {**moment(kind), **given(missed="each" if kind.each else None)}

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.commands import (
     CloseSubscription,
+    CompensateInstance,
     Correlate,
     FailCall,
     LockGranted,
@@ -31,6 +32,9 @@ def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterato
     """Yield what others must hear of a command that is refused."""
     if isinstance(body, StartChild):
         failed = FailCall(body.parent_call, refusal.code, refusal.message)
+        yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
+    elif isinstance(body, CompensateInstance):
+        failed = FailCall(body.call, refusal.code, refusal.message)
         yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
     elif isinstance(body, OpenSubscription):
         closed = SubscriptionClosed(body.subscription, refusal.code, refusal.message)

@@ -15,6 +15,7 @@ from schemas.codec import decode
 from schemas.envelope import Envelope
 from schemas.events import WorkflowCreated, WorkflowStarted
 from schemas.ids import store_key
+from streams.domain.instance.state import FINISHED
 from streams.domain.protocol import Aggregate, EventPlace
 from streams.runtime.records import decode_state
 from streams.testing.shelves import MemoryShelf, Shelf
@@ -136,9 +137,8 @@ class Oracle:
         return sum(1 for _ in self._unfinished())
 
     def _unfinished(self) -> Iterator[str]:
-        finished = self._aggregates["instance"].is_finished
         for key, state in self._shelf.items():
-            if key.startswith(b"instance/") and not finished(state):
+            if key.startswith(b"instance/") and state.status not in FINISHED:
                 yield key.decode()
 
     def states(self) -> dict[bytes, Any]:

@@ -292,8 +292,8 @@ def test_what_catches_and_throws_is_written_as_it_is_read(source):
 @pytest.mark.parametrize(
     ("node", "words"),
     [
-        ("{type: catch, next: end}", "one of message and signal"),
-        ("{type: catch, message: a, signal: b, next: end}", "one of message and signal"),
+        ("{type: catch, next: end}", "one of message, signal and condition"),
+        ("{type: catch, message: a, signal: b, next: end}", "one of message, signal and condition"),
         ("{type: catch, signal: b, key: x, next: end}", "it has no key"),
         ("{type: throw, message: a, ttl: soon, next: end}", "duration"),
         ("{type: catch, message: a, key: '${', next: end}", "never closed"),
@@ -310,3 +310,25 @@ nodes:
     problems = read_definition(source)
     assert isinstance(problems, list)
     assert any(words in str(problem) for problem in problems), list(map(str, problems))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "{type: throw, signal: x, next: gone}",
+        "{type: scope, nodes: {in: {type: start, next: out}, out: {type: end}}, next: gone}",
+    ],
+)
+def test_a_token_that_ends_at_once_does_not_end_what_is_still_to_begin(first):
+    source = f"""{HEAD}
+nodes:
+  start: {{type: start, next: fork}}
+  fork: {{type: parallel, next: [first, work]}}
+  first: {first}
+  work: {{type: activity, activity_type: job, next: end}}
+  gone: {{type: end}}
+  end: {{type: end}}
+"""
+    spec = instance(source).given(RunInstance("flow"))
+    assert (spec.state.status, waiting(spec)) == ("Running", ["work"])
+    assert complete(spec, "work").state.status == "Completed"

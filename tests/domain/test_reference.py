@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import CompleteCall, Correlate, FailCall, RunInstance, TriggerInstance
+from schemas.commands import (
+    CompleteCall,
+    Correlate,
+    FailCall,
+    RunInstance,
+    SetVariables,
+    TriggerInstance,
+)
 from schemas.events import ActivityScheduled
 from schemas.registry import public_type as type_of
 from schemas.results import FailActivity
@@ -16,6 +23,8 @@ from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.shape_nodes import FailureShape
+from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
+from streams.forms.shape_wait import PartShape
 from streams.testing.spec import instance
 from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
@@ -35,7 +44,11 @@ PARTS = {
     FlowShape: "expressions",
     DefinitionShape: "expressions",
     RecoveryShape: "failure",
+    EachShape: "repeat",
+    CollectShape: "repeat",
+    LoopShape: "repeat",
     PropertyShape: "soundness",
+    PartShape: "wait",
 }
 """The page of a part that is no node."""
 COMMON = {"name", "metadata", "scope"}
@@ -367,3 +380,12 @@ def test_a_call_whose_child_fails_throws_its_error():
     spec = spec.given(FailCall(call, "NotFound", "no such definition"))
     assert spec.state.status == "Completed"
     assert spec.past[-2].node == "no_greeting"
+
+
+def test_conditions_act_when_they_become_true():
+    spec = begun("condition").given(SetVariables(b'{"stock":9}'), SetVariables(b'{"stock":8}'))
+    assert (waiting(spec), value(spec, "wanted")) == (["order", "sell"], 11)
+    spec = complete(spec.given(SetVariables(b'{"stock":0}')), "order")
+    assert (waiting(spec), spec.state.status) == ([], "Running")
+    spec = spec.given(SetVariables(b'{"stock":20}'))
+    assert complete(spec, "reopen").state.status == "Completed"

@@ -6,6 +6,7 @@ come to mean something else.
 """
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from schemas.commands import (
     CancelInstance,
     CloseSubscription,
     CompleteNode,
+    Correlate,
     CreateInstance,
     DeleteInstance,
     FailCall,
@@ -37,20 +39,13 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
-from schemas.events import (
-    ActivityCancelled,
-    CompensationStarted,
-)
+from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
-from schemas.results import (
-    CompleteActivity,
-    FailActivity,
-    RecordVerdict,
-    ReportActivityStarted,
-)
+from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.compensation import COMPENSATION
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -134,6 +129,22 @@ def scoped():
     return instance(SCOPED).given(RunInstance("scoped"))
 
 
+REPEATED = (HERE / "repeated.yaml").read_text()
+REPEATED_UNTIL = {
+    "iteration.started": 2,
+    "items.listed": 3,
+    "item.started": 4,
+    "item.completed": 9,
+    "iteration.completed": 16,
+}
+
+
+def repeated(count):
+    spec = instance(REPEATED).given(RunInstance("repeated", "", b'{"orders":["a",7,null]}'))
+    worked = [CompleteActivity(key, 1, b'{"x":4}') for key in (7, 5, 11)]
+    return instance(REPEATED).given(*spec.given(*worked).past[:count])
+
+
 WATCHED = """
 id: watched
 version: 1.0.0
@@ -142,6 +153,19 @@ nodes:
   work: {type: activity, activity_type: job, next: end}
   again: {type: boundary, on: work, cycle: R9/PT5S, interrupting: false, next: done}
   done: {type: end}
+  end: {type: end}
+"""
+
+
+COMBINED = """
+id: combined
+version: 1.0.0
+nodes:
+  start: {type: start, next: both}
+  both:
+    type: wait
+    all: [{any: [{message: paid}, {duration: PT1H}]}, {signal: evening}]
+    next: end
   end: {type: end}
 """
 
@@ -222,6 +246,18 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
+CONDITIONAL = """
+id: conditional
+version: 1.0.0
+nodes:
+  start: {type: start, next: work}
+  work: {type: activity, activity_type: job, next: end}
+  many: {type: boundary, on: work, condition: "${n > 5}", interrupting: false, next: told}
+  told: {type: end}
+  end: {type: end}
+"""
+
+
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
@@ -241,6 +277,7 @@ def registered():
 
 
 HISTORIES = {
+    **COMPENSATION,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -268,6 +305,9 @@ HISTORIES = {
     "scope.started": lambda: instance(SCOPED).given(*scoped().past[:2]),
     "event.awaited": watched,
     "event.triggered": lambda: watched().later(12_000).given(FireTimer(0)),
+    "wait.progressed": lambda: instance(COMBINED).given(
+        RunInstance("combined"), Correlate(2, "message:paid", "m1", "paid", b'{"amount":5}')
+    ),
     "error.occurred": broken,
     "incident.resolved": lambda: one().given(*broken().given(RetryIncident(0)).past[:-1]),
     "node.skipped": lambda: broken().given(SkipNode(6, reason="by phone")),
@@ -275,10 +315,14 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
+    "condition.ended": lambda: instance(CONDITIONAL).given(
+        RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
+    ),
     "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
     ),

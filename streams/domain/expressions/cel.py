@@ -87,9 +87,19 @@ class Program:
         self._numbers = frozenset(n for n in self.names if declared.get(n) == "number")
 
     @property
+    def names_all(self) -> bool:
+        """Tell whether it may look at any variable, as `workflow` alone does."""
+        return self._all
+
+    @property
     def is_constant(self) -> bool:
         """Tell whether no variable is used."""
         return not self.names and not self._all
+
+    @property
+    def reads_all(self) -> bool:
+        """Tell whether all variables are used, whatever their names."""
+        return self._all
 
     def _context(self, variables: Variables, extra: Mapping[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,25 @@ from streams.domain.instance.awaiting import (
     takes_many,
     throw_to_channel,
 )
-from streams.domain.instance.ending import RESULT, complete, complete_if_done, end_failed, no_result
+from streams.domain.instance.compensate import (
+    end_step,
+    in_scope,
+    may_start,
+    record,
+    record_scope,
+    start_step,
+    trigger,
+    trigger_of,
+)
+from streams.domain.instance.end_run import Run, end_run
+from streams.domain.instance.ending import (
+    RESULT,
+    all_undone,
+    complete,
+    complete_if_done,
+    end_failed,
+    no_result,
+)
 from streams.domain.instance.enter import (
     UNBEGUN,
     enter,
@@ -27,14 +45,16 @@ from streams.domain.instance.enter import (
 )
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
+from streams.domain.instance.iterate import Ways, begin_iteration, go_on
 from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
+from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Boundary, Catch, End, Scope, Throw
+from streams.domain.net.model import Activity, Boundary, Catch, Compensate, End, Scope, Throw
 
 Cause = Callable[[Moves], msgspec.Struct]
 """Makes the event that carries the moves."""
@@ -61,8 +81,14 @@ def leave(
 
     `scope` is the running scope of the tokens, `before` what was passed before the node.
     """
+    if scope and is_run_of(work.state, node, scope):
+        end_run(work, Run(node, scope, consumed, writes), cause, _WAYS)
+        return
     way = work.graph.straight.get(node)
     suspended = work.state is not None and work.state.status == SUSPENDED
+    if way is None and node in work.graph.undoing:
+        _undone(work, node, consumed, cause, scope)
+        return
     if way is None or suspended or scope or before or work.exhausted(way.steps):
         walk = Walk(work, consumed, writes, scope)
         walk.pass_by(before)
@@ -81,8 +107,6 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
     if walked.final:
         _final(work, walked.final, scope)
         return
-    for node, token in walked.entries:
-        begin(work, node, token or work.state.next_token)
     for trouble in walked.troubles:
         incident(
             work,
@@ -94,6 +118,9 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
             trouble.values,
             trouble.place,
         )
+    for node, token in walked.entries:
+        if not token or token in work.state.tokens:  # What began before may have stopped it.
+            begin(work, node, token or work.state.next_token)
     if walked.held:
         work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
     if scope:
@@ -104,15 +131,35 @@ def settle(work: Work, walked: Walked, scope: int = ROOT) -> None:
 
 def begin(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; a scope begins with its own start."""
-    kind = work.graph.nodes[node].kind
+    graph = work.graph
+    if graph.repeats and node in graph.repeats and not _is_in_run(work, node, token):
+        begin_iteration(work, node, token, _WAYS)
+        return
+    kind = graph.nodes[node].kind
     if type(kind) is Activity:  # The most frequent by far.
         enter(work, node, token)
     elif isinstance(kind, Scope):
         _begin_scope(work, node, token)
     elif isinstance(kind, Throw):
         _throw_event(work, node, kind, token)
+    elif isinstance(kind, Compensate):
+        _throw_compensation(work, node, kind, token)
     else:
         enter(work, node, token)
+
+
+def _is_in_run(work: Work, node: str, token: int) -> bool:
+    return is_run_of(work.state, node, scope_of(work.state.tokens.get(token, "")))
+
+
+_WAYS: Final = Ways(begin, leave)
+
+
+def go_on_all(work: Work) -> None:
+    """Begin the runs of repeated nodes that could not begin before."""
+    for key in list(work.state.iterations):
+        if key in work.state.iterations:
+            go_on(work, key, _WAYS)
 
 
 def _throw_event(work: Work, node: str, kind: Throw, token: int) -> None:
@@ -130,12 +177,66 @@ def _throw_event(work: Work, node: str, kind: Throw, token: int) -> None:
     leave(work, node, [token], {}, cause, scope)
 
 
+def _throw_compensation(work: Work, node: str, kind: Compensate, token: int) -> None:
+    """Undo what is done in the scope, or one node of it; go on at once where there is nothing."""
+    scope = scope_of(work.state.tokens.get(token, ""))
+    if token not in work.state.rollbacks:
+        numbers = in_scope(work.state, scope, kind.node)
+        if not numbers:
+            _leave_compensation(work, node, token, scope)
+            return
+        trigger(work, node, token, numbers)
+    undo_next(work, token)
+
+
+def _leave_compensation(work: Work, node: str, token: int, scope: int) -> None:
+    leave(work, node, [token], {}, lambda moves: NodeExecuted(node, "compensate", moves), scope)
+
+
+def undo_next(work: Work, token: int) -> None:
+    """Begin the next step of what is being undone, or go on where all is."""
+    rollback = work.state.rollbacks[token]
+    if work.state.status == SUSPENDED:
+        return
+    if not rollback.steps:
+        if rollback.node:
+            scope = scope_of(work.state.tokens[token])
+            _leave_compensation(work, rollback.node, token, scope)
+        else:
+            all_undone(work, rollback)
+        return
+    if not may_start(work):
+        work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
+        return
+    entry = start_step(work, token)
+    if entry is not None:
+        begin(work, *entry)
+
+
+def undo_held(work: Work) -> None:
+    """Go on with what could not while suspended, or where a command's share was done."""
+    for token in list(work.state.rollbacks):
+        held = work.state.rollbacks.get(token)
+        if held is not None and not held.started and work.state.status == RUNNING:
+            undo_next(work, token)
+
+
+def _undone(work: Work, node: str, consumed: list[int], cause: Cause, scope: int) -> None:
+    """A compensation handler is done: its result goes nowhere."""
+    token = trigger_of(work.state, scope)
+    work.emit(cause(Moves(consumed, [], [node])))
+    if token:
+        end_step(work, token)
+        undo_next(work, token)
+
+
 def _begin_scope(work: Work, node: str, token: int) -> None:
     """Run a scope from its start; what its boundary events wait for begins with it."""
     around = scope_of(work.state.tokens.get(token, ""))
     try:
         own = scope_locals(work, node, around)
-        events = events_on(work, node, token, around)
+        inside = is_run_of(work.state, node, around)
+        events = [] if inside else events_on(work, node, token, around)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return
@@ -166,6 +267,10 @@ def end_scope(work: Work, scope: int, left: list[int]) -> None:
     around = scope_of(work.state.tokens[token])
     try:
         outputs = mapped(work, node, {}, {}, scope, around, token)
+        if node in work.graph.handlers:
+            record(work, node, around, outputs)
+        elif work.state.completions and node not in work.graph.undoing:
+            record_scope(work, node, around, scope)
     except UNMAPPED as error:
         work.emit(NodeExecuted(node, "scope_done", Moves(left)))
         no_result(work, node, f"the output of {node}", at(RESULT, scope), error)
@@ -223,7 +328,7 @@ def catch(
     scope, host, node = scope_of(place), bare(place).partition("/")[0], opened.node
 
     kind = work.graph.nodes[node].kind
-    stays = bool(opened.channel) and takes_many(work, node)
+    stays = opened.kind != "timer" and takes_many(work, node)
     next_due = missed = 0
     if opened.schedule:
         next_due, missed = following(work, opened)

@@ -12,7 +12,9 @@ from schemas import results as r
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
+from streams.domain.instance.cancel import decide_cancel, decide_compensate, decide_discard
 from streams.domain.instance.complete_activity import decide_complete
+from streams.domain.instance.conditions import conditions_settled
 from streams.domain.instance.correlate import decide_closed, decide_correlate
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
@@ -22,7 +24,6 @@ from streams.domain.instance.intervene import (
     decide_skip,
 )
 from streams.domain.instance.operate import (
-    decide_cancel,
     decide_continue,
     decide_delete,
     decide_resume,
@@ -60,6 +61,8 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.SkipNode: decide_skip,
     c.CompleteNode: decide_complete_node,
     c.SetVariables: decide_set_variables,
+    c.CompensateInstance: decide_compensate,
+    c.DiscardCompensation: decide_discard,
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
     c.Continue: decide_continue,
@@ -81,7 +84,7 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
     if begin is not None:
         if state is None and ctx.expected_sequence > 0:
             return conflict(ctx, 0)
-        return begin(command, state, ctx)
+        return conditions_settled(begin(command, state, ctx), command, ctx)
     verb = VERBS.get(kind)
     if verb is None:
         return Rejected("UnsupportedOperation", f"instances do not take {kind.__name__}")
@@ -95,14 +98,14 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
         )
     if 0 <= ctx.expected_sequence != state.sequence:
         return conflict(ctx, state.sequence)
-    return verb(command, state, ctx)
+    return conditions_settled(verb(command, state, ctx), command, ctx)
 
 
 class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on events come again and again by a schedule, and parallel writes merge.
+    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, compensation.
     has_incidents = True
 
     decide = staticmethod(decide)
@@ -124,7 +127,9 @@ class InstanceAggregate:
 
     @staticmethod
     def is_finished(state: InstanceState) -> bool:
-        """Tell whether the instance has ended."""
+        """Tell whether the instance has ended, and no parent can have it undone."""
+        if state.status == s.COMPLETED and state.completions:
+            return False
         return state.status in s.FINISHED
 
 

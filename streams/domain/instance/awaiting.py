@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from schemas.commands import BroadcastSignal, OpenSubscription, PublishMessage
 from schemas.events import EventAwaited
@@ -12,6 +12,7 @@ from streams.domain.expressions.schedules import Next, read_schedule
 from streams.domain.instance.state import OpenSubscription as Waiting
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Boundary,
     Channelled,
@@ -34,6 +35,8 @@ class Awaited(NamedTuple):
     channel: str = ""
     schedule: str = ""
     """Of what comes again and again: when; see `streams.domain.expressions.schedules`."""
+    part: int = 0
+    """Of a combined wait: the number of the event."""
 
 
 def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
@@ -53,13 +56,20 @@ def _is_error(work: Work, name: str) -> bool:
 
 def awaited(work: Work, name: str, scope: int) -> Awaited:
     """Return what an event waits for that begins to wait now."""
-    trigger: Any = getattr(work.graph.nodes[name].kind, "trigger", None)
+    return awaited_by(work, name, getattr(work.graph.nodes[name].kind, "trigger", None), scope)
+
+
+def awaited_by(work: Work, name: str, trigger: object, scope: int) -> Awaited:
+    """Return what a trigger waits for whose values are compiled under this name."""
     if isinstance(trigger, Channelled):
         channel = _channel(work, name, trigger, scope)
         kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
         return Awaited(name, kind, channel=channel)
+    if isinstance(trigger, ConditionTrigger):
+        return Awaited(name, "condition")
     due, schedule = timed(work, name, scope)
-    return Awaited(name, "timer", due, schedule=schedule if takes_many(work, name) else "")
+    again = name in work.graph.nodes and takes_many(work, name)
+    return Awaited(name, "timer", due, schedule=schedule if again else "")
 
 
 def timed(work: Work, node: str, scope: int) -> tuple[int, str]:
@@ -92,7 +102,14 @@ def await_events(work: Work, token: int, events: list[Awaited], host: str = "") 
     for event in events:
         number = work.emit(
             EventAwaited(
-                event.node, token, event.kind, host, event.due, event.channel, event.schedule
+                event.node,
+                token,
+                event.kind,
+                host,
+                event.due,
+                event.channel,
+                event.schedule,
+                event.part,
             )
         )
         if event.channel:

@@ -7,13 +7,14 @@ from typing import Any
 from schemas.commands import CompleteCall, FailCall
 from schemas.events import CallFailed, Moves, NodeExecuted
 from schemas.json_text import canonical, parse
-from streams.domain.instance.advance import leave, moved, throw
+from streams.domain.instance.advance import leave, moved, throw, undo_next
+from streams.domain.instance.compensate import end_step, record, record_child, trigger_of
 from streams.domain.instance.enter import incident
 from streams.domain.instance.fitting import fitting
 from streams.domain.instance.handlers import handler_of
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
-from streams.domain.instance.places import at, scope_of
+from streams.domain.instance.places import UNDO, at, scope_of
 from streams.domain.instance.recover import Failed, recover
 from streams.domain.instance.state import InstanceState, OpenCall
 from streams.domain.instance.variables import seen_from
@@ -27,14 +28,24 @@ def decide_complete_call(command: CompleteCall, state: InstanceState, ctx: Decis
     """The child completed: its result becomes the call's output."""
     call = state.calls.get(command.call)
     if call is None:
-        return Accepted([], [], state)
+        return _undone(command.call, state, ctx)
     work = Work(state, ctx)
-    _complete(work, call, command.result, parse(command.result))
+    _complete(work, command, call, parse(command.result))
     return work.accepted()
 
 
-def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
-    node = call.node
+def _undone(number: int, state: InstanceState, ctx: Decision) -> Outcome:
+    """A child has undone what it did."""
+    token = trigger_of(state, number)
+    work = Work(state, ctx)
+    if token:
+        end_step(work, token)
+        undo_next(work, token)
+    return work.accepted()
+
+
+def _complete(work: Work, command: CompleteCall, call: OpenCall, output: Any) -> None:
+    node, result = call.node, command.result
     kind = work.graph.nodes[node].kind
     assert isinstance(kind, Call)
     token = call.token
@@ -52,13 +63,17 @@ def _complete(work: Work, call: OpenCall, result: bytes, output: Any) -> None:
         incident(work, node, token, refusal.code, message, place=at(node, scope))
         return
     try:
-        writes = mapped(work, node, writes, {"output": output}, scope, token=token)
+        everything = mapped(work, node, writes, {"output": output}, scope, token=token)
+        if node in work.graph.handlers:
+            record(work, node, scope, everything)
+        elif command.compensable and node not in work.graph.undoing:
+            record_child(work, node, scope, call.child_id)
     except UNMAPPED as error:
         begun = work.state.observed.get(token)
         work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope, begun)
         return
-    leave(work, node, [token], writes, cause, scope)
+    leave(work, node, [token], everything, cause, scope)
 
 
 def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:
@@ -68,7 +83,7 @@ def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> 
     """
     call = state.calls.get(command.call)
     if call is None:
-        return Accepted([], [], state)
+        return _not_undone(command, state, ctx)
     work = Work(state, ctx)
     if recovery_of(work.graph.definition, call.node) is not None:
         _recover(work, command, call)
@@ -80,6 +95,20 @@ def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> 
         incident(work, call.node, call.token, command.code, message)
     else:
         throw(work, command.code, message, call.node, handler)
+    return work.accepted()
+
+
+def _not_undone(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:
+    """A child cannot undo what it did: an operator retries or skips it."""
+    token = trigger_of(state, command.call)
+    if not token:
+        return Accepted([], [], state)
+    work = Work(state, ctx)
+    rollback = state.rollbacks[token]
+    step = next(iter(rollback.steps.values()))
+    message = f"the called workflow {step.child_id} could not be compensated: {command.message}"
+    place = "" if rollback.node else UNDO
+    incident(work, rollback.node, token, command.code, message, place=place)
     return work.accepted()
 
 

@@ -8,6 +8,7 @@ from schemas.events import ActivityCompleted, Moves
 from schemas.json_text import JsonError, canonical, parse
 from schemas.results import CompleteActivity
 from streams.domain.instance.advance import leave, moved
+from streams.domain.instance.compensate import record
 from streams.domain.instance.enter import incident
 from streams.domain.instance.fail_activity import fail
 from streams.domain.instance.fitting import fitting, unfit_output
@@ -100,10 +101,12 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
         incident(work, node, token, refusal.code, message, place=at(node, scope))
         return
     try:
-        writes = mapped(work, node, writes, {"output": output}, scope, token=token)
+        everything = mapped(work, node, writes, {"output": output}, scope, token=token)
+        if node in graph.handlers:
+            record(work, node, scope, everything)
     except UNMAPPED as error:
         begun = work.state.observed.get(token)
         work.emit(cause(moved(work, token, scope, fitting(work, writes, scope))))
         stay(work, node, token, error, scope, begun)
         return
-    leave(work, node, [token], writes, cause, scope)
+    leave(work, node, [token], everything, cause, scope)

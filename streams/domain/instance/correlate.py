@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from schemas.commands import AcceptMessage, Correlate, RejectMessage, SubscriptionClosed
-from streams.domain.instance.advance import catch
 from streams.domain.instance.awaiting import takes_many
+from streams.domain.instance.combined import came
 from streams.domain.instance.enter import incident
 from streams.domain.instance.places import bare
 from streams.domain.instance.state import RUNNING, SUSPENDED, InstanceState
@@ -31,7 +31,7 @@ def decide_correlate(command: Correlate, state: InstanceState, ctx: Decision) ->
     if not takes_many(work, opened.node):
         work.answered(command.subscription)
     work.tell_channel(command.channel_id, AcceptMessage(*owner))
-    catch(work, command.subscription, opened, command.payload, command.message_id)
+    came(work, command.subscription, opened, command.payload, command.message_id)
     return work.accepted()
 
 

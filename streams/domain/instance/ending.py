@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.commands import CompleteCall, FailCall
-from schemas.events import Moves, NodeExecuted, WorkflowCompleted, WorkflowFailed
+from schemas.compensation_events import WorkflowCompensated
+from schemas.events import Moves, NodeExecuted, WorkflowCancelled, WorkflowCompleted, WorkflowFailed
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.compensate import answered_call
 from streams.domain.instance.enter import LimitError, code_of, incident, object_bytes
 from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.places import SPENT
-from streams.domain.instance.state import RUNNING
+from streams.domain.instance.state import RUNNING, Rollback
 from streams.domain.instance.work import Work
 from streams.domain.net.scopes import begins_of
 
@@ -45,7 +47,8 @@ def complete(work: Work, end: str = "", left: Sequence[int] = ()) -> None:
     work.emit(WorkflowCompleted(result))
     parent = work.state.parent
     if parent.id:
-        work.send(parent.id, parent.incarnation, CompleteCall(parent.call, result))
+        answer = CompleteCall(parent.call, result, bool(work.state.completions))
+        work.send(parent.id, parent.incarnation, answer)
 
 
 def no_result(work: Work, node: str, what: str, place: str, error: Exception) -> None:
@@ -71,7 +74,28 @@ def result_of(work: Work) -> bytes:
 def end_failed(work: Work, code: str, message: str, node: str) -> None:
     """Fail the instance, clean up what is open, tell the parent."""
     clean_up(work, f"the workflow failed at {node}")
+    call = answered_call(work.state)
     work.emit(WorkflowFailed(code, message, node))
     parent = work.state.parent
     if parent.id:
-        work.send(parent.id, parent.incarnation, FailCall(parent.call, code, message))
+        work.send(parent.id, parent.incarnation, FailCall(call, code, message))
+
+
+def all_undone(work: Work, rollback: Rollback) -> None:
+    """End an instance that is undone as a whole; tell the parent that asked for it."""
+    parent = work.state.parent
+    if rollback.cancels:
+        work.emit(WorkflowCancelled(rollback.reason))
+        tell_parent(work, parent.call, "cancelled", rollback.reason)
+    else:
+        work.emit(WorkflowCompensated())
+    if parent.id and rollback.caller:
+        work.send(parent.id, parent.incarnation, CompleteCall(rollback.caller, b"null"))
+
+
+def tell_parent(work: Work, call: int, how: str, reason: str) -> None:
+    """Tell the parent's call that this instance did not complete."""
+    parent = work.state.parent
+    if parent.id:
+        message = f"it was {how}" + (f": {reason}" if reason else "")
+        work.send(parent.id, parent.incarnation, FailCall(call, "State", message))

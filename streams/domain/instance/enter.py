@@ -16,15 +16,17 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.await_parts import await_parts
 from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
 from streams.domain.instance.fitting import UnfitError, check_locals
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
+from streams.domain.instance.runs import is_run_of, named
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer
+from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer, Wait
 from streams.domain.protocol import DispatchActivity
 
 NAME_MAX: Final = 256
@@ -50,13 +52,17 @@ def enter(work: Work, node: str, token: int) -> None:
     kind = work.graph.nodes[node].kind
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
-        events = events_on(work, node, token, scope) if node in work.graph.boundaries else []
+        events = []
+        if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
+            events = events_on(work, node, token, scope)
         if isinstance(kind, Activity):
             _activity(work, node, kind, token, scope)
         elif isinstance(kind, Timer):
             _timer(work, node, token, scope)
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
+        elif isinstance(kind, Wait):
+            await_parts(work, node, token)
         else:
             assert isinstance(kind, EventGateway | Catch)
             _await_only(work, node, kind, token, scope)
@@ -110,8 +116,8 @@ def incident(
     place: str = "",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
-    said = shortened(message, work.ctx.limits.text)
     place = place or _resting(work, node, token)
+    said = shortened(named(work.state, place) + message, work.ctx.limits.text)
     where = "" if place == node else place
     work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
 

@@ -15,66 +15,26 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_compensation import COMPENSATION
+from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
+from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
-from streams.domain.instance.hanging import drop_hanging, without_waits, write
-from streams.domain.instance.places import SCOPE
+from streams.domain.instance.evolve_wait import WAITS
+from streams.domain.instance.hanging import reachable_completions, without_waits
+from streams.domain.instance.moving import KEPT, KEPT_TEXT
+from streams.domain.instance.moving import moved as _moved
+from streams.domain.instance.moving import placed as _placed
+from streams.domain.instance.moving import with_error as _errors
+from streams.domain.instance.moving import without as _without
 from streams.domain.instance.state import InstanceState
 from streams.domain.protocol import EventPlace
-
-KEPT = 200
-"""Entries kept of path and errors; part of the event's meaning, so no setting."""
-KEPT_TEXT = 500
-"""Characters kept of an error; the whole is in the event."""
 
 _NONE: Final[dict[int, Any]] = {}
 """Shared by all states that hold nothing there: what changes is always copied first."""
 
 Intervention = e.NodeSkipped | e.NodeCompleted | e.VariablesSet
 Applier = Callable[[InstanceState, Any, EventPlace], InstanceState]
-
-
-def _moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) -> InstanceState:
-    """Apply moves together with other changes of the same event."""
-    changes["sequence"] = at.sequence
-    if moves.consumed or moves.produced:
-        tokens = state.tokens.copy()
-        for token in moves.consumed:
-            tokens.pop(token, None)
-        for produced in moves.produced:
-            tokens[produced.id] = produced.place
-            if produced.id >= changes.get("next_token", state.next_token):
-                changes["next_token"] = produced.id + 1
-        changes["tokens"] = tokens
-        if moves.consumed and (
-            state.subscriptions or state.scopes or state.compensations or state.observed
-        ):
-            drop_hanging(state, moves.consumed, changes)
-    if moves.path:
-        path = state.path + moves.path
-        changes["path"] = path[-KEPT:] if len(path) > KEPT else path
-    if moves.writes:
-        write(state, moves.writes, changes)
-    return replace(state, **changes)
-
-
-def _placed(state: InstanceState, token: int, node: str) -> dict[str, Any]:
-    """Put a token at a node; one that is there already, in a scope, stays in it."""
-    tokens = state.tokens.copy()
-    former = tokens.get(token)
-    if former is None or not former.startswith(node + SCOPE):
-        tokens[token] = node
-    return {"tokens": tokens, "next_token": max(state.next_token, token + 1)}
-
-
-def _without(open_ones: dict[int, Any], key: int) -> dict[int, Any]:
-    rest = open_ones.copy()
-    rest.pop(key, None)
-    return rest
-
-
-def _errors(state: InstanceState, text: str) -> list[str]:
-    return [*state.errors, text[:KEPT_TEXT]][-KEPT:]
 
 
 def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> InstanceState:
@@ -147,12 +107,20 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         compensations=_NONE,
         notifications=_NONE,
         observed=_NONE,
+        iterations=_NONE,
+        waits=_NONE,
+        completions=_NONE,
+        rollbacks=_NONE,
         reason=reason,
     )
 
 
 def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> InstanceState:
-    return _ended(state, at, s.COMPLETED, "")
+    ended = _ended(state, at, s.COMPLETED, "")
+    if not (state.completions and state.parent.id):
+        return ended
+    # The parent may have it undone.
+    return replace(ended, completions=reachable_completions(state.completions, ()))
 
 
 def _failed(state: InstanceState, event: e.WorkflowFailed, at: EventPlace) -> InstanceState:
@@ -296,8 +264,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
-    if event.schedule:
-        opened = replace(opened, schedule=event.schedule)
+    if event.schedule or event.part:
+        opened = replace(opened, schedule=event.schedule, part=event.part)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -312,7 +280,10 @@ def _event_triggered(
         rest = _without(state.subscriptions, event.subscription)
         if event.stays:
             rest[event.subscription] = replace(
-                waited, taken=event.message_id, due=event.next_due or waited.due
+                waited,
+                taken=event.message_id,
+                due=event.next_due or waited.due,
+                met=event.kind == "condition",
             )
         changes["subscriptions"] = rest
     return _moved(state, event.moves, at, **changes)
@@ -377,7 +348,11 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.NodeCompleted: _intervened,
     e.VariablesSet: _intervened,
     **RECOVERY,
+    **COMPENSATION,
+    **CONDITIONS,
     **DATA,
+    **ITERATION,
+    **WAITS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from streams.domain.instance.places import ROOT, scope_of
+from streams.domain.instance.runs import whole
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph
 from streams.domain.net.model import Boundary, ErrorTrigger
@@ -30,7 +31,7 @@ def handler_of(work: Work, code: str, host: str, token: int, scope: int) -> Hand
     while True:
         boundary = catching(graph, host, code)
         if boundary:
-            return Handler(boundary, host, token, scope)
+            return Handler(boundary, host, *whole(state, host, token, scope))
         if scope == ROOT or scope not in state.scopes:
             return None
         opened = state.scopes[scope]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
-from streams.domain.instance.state import InstanceState
+from streams.domain.instance.places import ROOT
+from streams.domain.instance.state import Completion, InstanceState
 from streams.domain.instance.variables import LOCAL
 
 
@@ -16,13 +18,40 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
     if state.compensations:
         kept_ones = {token: one for token, one in state.compensations.items() if token not in gone}
         changes["compensations"] = kept_ones
+    if state.waits:
+        changes["waits"] = {token: one for token, one in state.waits.items() if token not in gone}
     if state.observed:
         changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
-    for name in ("scopes", "subscriptions"):
+    for name in ("scopes", "subscriptions", "iterations"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}
         if len(kept) != len(hanging):
             changes[name] = kept
+    if state.rollbacks:
+        changes["rollbacks"] = {t: one for t, one in state.rollbacks.items() if t not in gone}
+    if state.completions and "scopes" in changes:
+        changes["completions"] = reachable_completions(state.completions, changes["scopes"])
+
+
+def reachable_completions(
+    completions: dict[int, Completion], scopes: Iterable[int]
+) -> dict[int, Completion]:
+    """Return what can still be undone: in a scope that runs, or in one that is done itself."""
+    live = {ROOT, *scopes}
+    kept: list[tuple[int, Completion]] = []
+    # What is inside a scope was done before the scope was.
+    for number in sorted(completions, reverse=True):
+        one = completions[number]
+        if one.scope in live:
+            kept.append((number, one))
+            live.add(one.inner)
+    filled: set[int] = set()
+    found: dict[int, Completion] = {}
+    for number, one in reversed(kept):
+        if not one.inner or one.inner in filled:
+            found[number] = one
+            filled.add(one.scope)
+    return found
 
 
 def without_waits(state: InstanceState, gone: frozenset[int]) -> dict[str, Any]:

@@ -19,9 +19,9 @@ def stop_scope(work: Work, scope: int, reason: str) -> list[int]:
 def stop_token(work: Work, token: int, reason: str) -> list[int]:
     """Stop what a token waits for, the scope included that runs at it; return the tokens."""
     tokens = [token] if token in work.state.tokens else []
-    for key, scope in work.state.scopes.items():
-        if scope.token == token:
-            tokens.extend(_tokens_in(work, key))
+    inside = {key for key, scope in work.state.scopes.items() if scope.token == token}
+    if inside:
+        tokens.extend(_tokens_within(work, inside))
     return _stop(work, tokens, reason)
 
 
@@ -30,7 +30,12 @@ def _tokens_in(work: Work, scope: int) -> list[int]:
     state = work.state
     if not scope:
         return list(state.tokens)
-    inner = {scope}
+    return _tokens_within(work, {scope})
+
+
+def _tokens_within(work: Work, inner: set[int]) -> list[int]:
+    """Return the tokens in some running scopes, which may be added to, and in those inside."""
+    state = work.state
     # A scope inside began after the one around it, so that its key is greater.
     for key in sorted(state.scopes):
         if scope_of(state.tokens.get(state.scopes[key].token, "")) in inner:
@@ -42,17 +47,27 @@ def _tokens_in(work: Work, scope: int) -> list[int]:
     ]
 
 
+def stop_work(work: Work, reason: str) -> list[int]:
+    """Stop every activity, but no child; return all tokens."""
+    _stop_activities(work, frozenset(work.state.tokens), reason)
+    return list(work.state.tokens)
+
+
 def _stop(work: Work, tokens: list[int], reason: str) -> list[int]:
     gone = frozenset(tokens)
+    _stop_activities(work, gone, reason)
+    for call in work.state.calls.values():
+        if call.token in gone:
+            work.send(call.child_id, "", CancelInstance(reason))
+    return tokens
+
+
+def _stop_activities(work: Work, gone: frozenset[int], reason: str) -> None:
     for key, activity in list(work.state.activities.items()):
         if activity.token in gone:
             if not activity.retry_at:
                 work.cancel_task(key, activity.attempt, reason)
             work.emit(ActivityCancelled(key, activity.node, reason))
-    for call in work.state.calls.values():
-        if call.token in gone:
-            work.send(call.child_id, "", CancelInstance(reason))
-    return tokens
 
 
 def clean_up(work: Work, reason: str) -> None:

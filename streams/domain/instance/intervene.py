@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from schemas.commands import CompleteNode, SetVariables, SkipNode
 from schemas.events import IncidentResolved, Moves, NodeCompleted, NodeSkipped, VariablesSet
 from schemas.json_text import JsonError, canonical, parse
-from streams.domain.instance.advance import Cause, advance, leave
+from streams.domain.instance.advance import Cause, advance, leave, undo_next
+from streams.domain.instance.compensate import end_step, record
 from streams.domain.instance.ending import RESULT
 from streams.domain.instance.enter import LimitError
 from streams.domain.instance.fitting import UnfitError, unfit_output, unfit_to_set
@@ -17,6 +18,7 @@ from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
 from streams.domain.instance.places import bare, scope_of
+from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import Incident, InstanceState
 from streams.domain.instance.variables import given_variables, local_name, seen_from
 from streams.domain.instance.walk import Walk
@@ -67,6 +69,8 @@ def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outco
     if isinstance(found, Rejected):
         return found
     work = Work(state, ctx)
+    if found.token in state.rollbacks:
+        return _skip_child(work, command, found)
     scope = scope_of(state.tokens[found.token])
     flow = _flow(work, found.node, command.flow, scope)
     if isinstance(flow, Rejected):
@@ -83,10 +87,23 @@ def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outco
     return work.accepted()
 
 
+def _skip_child(work: Work, command: SkipNode, found: Incident) -> Outcome:
+    """Take a child as undone that could not undo what it did."""
+    work.emit(IncidentResolved(command.incident, "skipped"))
+    work.emit(NodeSkipped(found.node, command.incident, command.reason))
+    end_step(work, found.token)
+    undo_next(work, found.token)
+    return work.accepted()
+
+
 def _flow(work: Work, node: str, wanted: str, scope: int) -> Flow | Rejected | None:
     """Return the flow to leave a node by; None where the node itself can tell."""
+    if is_run_of(work.state, node, scope):
+        return None  # What follows the node follows when all its runs are done.
     flows = [route.flow for route in work.graph.outgoing[node]]
     names = ", ".join(flow.id for flow in flows)
+    if node in work.graph.undoing and not wanted:
+        return None
     if wanted:
         found = next((flow for flow in flows if flow.id == wanted), None)
         return found or Rejected(
@@ -146,8 +163,8 @@ def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decis
     writes = _written(work, aim, output)
     if isinstance(writes, Rejected):
         return writes
-    _complete(work, command, aim, canonical(output), writes)
-    return work.accepted()
+    refusal = _complete(work, command, aim, canonical(output), writes)
+    return refusal or work.accepted()
 
 
 def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
@@ -203,7 +220,7 @@ def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
 
 def _complete(
     work: Work, command: CompleteNode, aim: _Aim, text: bytes, writes: dict[str, bytes]
-) -> None:
+) -> Rejected | None:
     node, scope = aim.node, scope_of(work.state.tokens[aim.token])
     kind = "call" if isinstance(work.graph.nodes[node].kind, Call) else "activity"
 
@@ -212,8 +229,14 @@ def _complete(
 
     if command.incident:
         work.emit(IncidentResolved(command.incident, "completed"))
+    if node in work.graph.handlers:
+        try:
+            record(work, node, scope, writes)
+        except LimitError as error:
+            return Rejected("limit_exceeded", str(error))
     consumed = stop_token(work, aim.token, command.reason or f"{node} was completed by hand")
     leave(work, node, consumed, writes, cause, scope)
+    return None
 
 
 # Variables.

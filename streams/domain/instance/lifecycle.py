@@ -38,7 +38,7 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     CREATED: frozenset({RUNNING, CANCELLED, TERMINATED, DELETED}),
     RUNNING: frozenset({SUSPENDED, COMPLETED, FAILED, CANCELLED, TERMINATED}),
     SUSPENDED: frozenset({RUNNING, FAILED, CANCELLED, TERMINATED}),
-    COMPLETED: frozenset({DELETED}),
+    COMPLETED: frozenset({DELETED, RUNNING}),  # A child runs again to be undone.
     FAILED: frozenset({DELETED}),
     CANCELLED: frozenset({DELETED}),
     TERMINATED: frozenset({DELETED}),

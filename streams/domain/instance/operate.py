@@ -1,12 +1,10 @@
-"""What operators ask: suspend, resume, cancel, terminate, delete, retry; the engine's Continue."""
+"""What operators ask: suspend, resume, terminate, delete, retry; the engine's Continue."""
 
 from __future__ import annotations
 
 from schemas.commands import (
-    CancelInstance,
     Continue,
     DeleteInstance,
-    FailCall,
     ResumeInstance,
     RetryIncident,
     SuspendInstance,
@@ -16,30 +14,37 @@ from schemas.events import (
     IncidentResolved,
     Moves,
     NodeExecuted,
-    WorkflowCancelled,
     WorkflowDeleted,
     WorkflowResumed,
     WorkflowSuspended,
     WorkflowTerminated,
 )
 from schemas.json_text import parse
-from streams.domain.instance.advance import advance, begin, leave
+from streams.domain.instance.advance import (
+    advance,
+    begin,
+    go_on_all,
+    leave,
+    undo_held,
+    undo_next,
+)
 from streams.domain.instance.awaiting import subscribe
-from streams.domain.instance.ending import RESULT
+from streams.domain.instance.combined import go_on
+from streams.domain.instance.compensate import answered_call, being_undone, record
+from streams.domain.instance.ending import RESULT, tell_parent
 from streams.domain.instance.fitting import check_writes
-from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.lifecycle import illegal, too_long
-from streams.domain.instance.outputs import UNMAPPED, mapped, stay
-from streams.domain.instance.places import OUT, ROOT, bare, inside, scope_of
+from streams.domain.instance.outputs import UNMAPPED, is_unmapped, mapped, stay
+from streams.domain.instance.places import OUT, ROOT, UNDO, bare, inside, scope_of
 from streams.domain.instance.recover import begin_held
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call, Start
+from streams.domain.net.model import Activity, Call, Start, Wait
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
-WithReason = SuspendInstance | ResumeInstance | CancelInstance | TerminateInstance | DeleteInstance
+WithReason = SuspendInstance | ResumeInstance | TerminateInstance | DeleteInstance
 
 
 def _refusal(command: WithReason, state: InstanceState, ctx: Decision) -> Rejected | None:
@@ -85,6 +90,8 @@ def _release(work: Work) -> None:
         if work.state.status == RUNNING and (scope == ROOT or scope in work.state.scopes):
             _release_in(work, scope)
     begin_held(work)
+    go_on_all(work)
+    undo_held(work)
 
 
 def _release_in(work: Work, scope: int) -> None:
@@ -102,18 +109,6 @@ def _release_in(work: Work, scope: int) -> None:
         advance(work, walk, lambda moves: NodeExecuted("", "release", moves), scope)
 
 
-def decide_cancel(command: CancelInstance, state: InstanceState, ctx: Decision) -> Outcome:
-    """End with clean-up."""
-    refusal = _refusal(command, state, ctx)
-    if refusal is not None:
-        return refusal
-    work = Work(state, ctx)
-    clean_up(work, command.reason or "the workflow was cancelled")
-    work.emit(WorkflowCancelled(command.reason))
-    _tell_parent(work, "cancelled", command.reason)
-    return work.accepted()
-
-
 def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Decision) -> Outcome:
     """End at once: children are terminated, workers told, nothing is awaited."""
     refusal = _refusal(command, state, ctx)
@@ -123,18 +118,12 @@ def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Deci
     reason = command.reason or "the workflow was terminated"
     for key, activity in state.activities.items():
         work.cancel_task(key, activity.attempt, reason)
-    for call in state.calls.values():
-        work.send(call.child_id, "", TerminateInstance(reason))
+    for child in [call.child_id for call in state.calls.values()] + being_undone(state):
+        work.send(child, "", TerminateInstance(reason))
+    call = answered_call(state)
     work.emit(WorkflowTerminated(command.reason))
-    _tell_parent(work, "terminated", command.reason)
+    tell_parent(work, call, "terminated", command.reason)
     return work.accepted()
-
-
-def _tell_parent(work: Work, how: str, reason: str) -> None:
-    parent = work.state.parent
-    if parent.id:
-        message = f"it was {how}" + (f": {reason}" if reason else "")
-        work.send(parent.id, parent.incarnation, FailCall(parent.call, "State", message))
 
 
 def decide_delete(command: DeleteInstance, state: InstanceState, ctx: Decision) -> Outcome:
@@ -173,25 +162,35 @@ def _retry(work: Work, found: Incident) -> None:
         return
     place = work.state.tokens.get(found.token, "")
     scope, there = scope_of(place), bare(place)
-    if there == RESULT:
+    if there == UNDO:
+        undo_next(work, found.token)
+    elif there == RESULT:
         walk = Walk(work, [found.token], {}, scope)
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
-        _leave(work, found.node, found.token, scope)
+        _leave(work, found, scope)
+    elif place and isinstance(work.graph.nodes[found.node].kind, Wait):
+        _subscribe_again(work, found.node)
+        go_on(work, found.node, found.token)
     elif not _subscribe_again(work, found.node) and place:
         begin(work, found.node, found.token)
 
 
 def _subscribe_again(work: Work, node: str) -> bool:
-    """Ask a channel once more that could not open an event's subscription."""
-    waits = [n for n, one in work.state.subscriptions.items() if one.node == node and one.channel]
-    for number in waits:
-        subscribe(work, number)
+    """Ask a channel once more that could not open an event's subscription.
+
+    Tells whether the event is waited for already; a condition is evaluated again by itself.
+    """
+    waits = {n: one.channel for n, one in work.state.subscriptions.items() if one.node == node}
+    for number, channel in waits.items():
+        if channel:
+            subscribe(work, number)
     return bool(waits)
 
 
-def _leave(work: Work, node: str, token: int, scope: int) -> None:
+def _leave(work: Work, found: Incident, scope: int) -> None:
     """Compute the outputs of a node that is done once more, and leave it."""
+    node, token = found.node, found.token
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output, written = None, {}
@@ -206,6 +205,8 @@ def _leave(work: Work, node: str, token: int, scope: int) -> None:
     try:
         check_writes(work, written, scope)
         writes = mapped(work, node, {}, {"output": output}, scope, token=token)
+        if node in graph.handlers and is_unmapped(found.message):
+            record(work, node, scope, writes)
     except UNMAPPED as error:
         stay(work, node, token, error, scope)
         return

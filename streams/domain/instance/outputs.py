@@ -22,6 +22,14 @@ UNMAPPED: Final = (ExpressionError, JsonError, LimitError, UnfitError)
 """What `mapped` raises."""
 
 
+_UNMAPPED: Final = "output of "
+
+
+def is_unmapped(message: str) -> bool:
+    """Tell whether an incident is one that `stay` raised: its node's outputs are still due."""
+    return message.startswith(_UNMAPPED)
+
+
 def stay(
     work: Work,
     node: str,
@@ -38,7 +46,7 @@ def stay(
     if isinstance(error, ExpressionError):
         source, values = error.source, canonical(error.values)
     code = code_of(error)
-    message = f"output of {node}: {error}"
+    message = f"{_UNMAPPED}{node}: {error}"
     incident(work, node, token, code, message, source, values, at(node + OUT, scope))
     observe_again(work, token, begun)
 

@@ -14,6 +14,8 @@ OUT: Final = "/out"
 SPENT: Final = "/spent"
 """Suffix of the place of a mark: the flow has brought its token to a partial join."""
 SCOPE: Final = "@"
+UNDO: Final = "/undo"
+"""Place of the token that waits while a whole instance is undone."""
 ROOT: Final = 0
 """The workflow itself; running scopes have the sequence of their `scope.started` event."""
 

@@ -19,6 +19,7 @@ from streams.domain.instance.enter import enter, incident, shortened
 from streams.domain.instance.handlers import Handler, catching, handler_of
 from streams.domain.instance.notify import notify
 from streams.domain.instance.places import at, bare, scope_of
+from streams.domain.instance.runs import whole
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenCompensation
 from streams.domain.instance.work import Work
 from streams.domain.net.model import (
@@ -89,7 +90,7 @@ def _answer(work: Work, failed: Failed, scope: int) -> tuple[str, Handler | None
 def _own(work: Work, node: str, code: str, token: int, scope: int) -> Handler | None:
     """Return the node's own boundary event for an error."""
     boundary = catching(work.graph, node, code)
-    return Handler(boundary, node, token, scope) if boundary else None
+    return Handler(boundary, node, *whole(work.state, node, token, scope)) if boundary else None
 
 
 def _is_fallback(work: Work, handler: Handler) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from schemas.events import NO_PARENT, Parent
+from streams.domain.instance.chunks import Chunks
 
 CREATED: Final = "Created"
 RUNNING: Final = "Running"
@@ -94,6 +96,27 @@ class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The token that waits at the scope's node; it says which scope is around."""
     variables: dict[str, bytes] = {}
     """The local ones: canonical JSON by name."""
+    iteration: int = 0
+    """The iteration that it is a run of; 0 where it is a scope of its own."""
+    index: int = 0
+    """Which run, from 0."""
+
+
+class Iteration(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A node that is run several times. Its key is the sequence of `iteration.started`."""
+
+    node: str
+    token: int
+    """The token that waits at the node; its runs hang on it."""
+    total: int
+    """Runs to come; -1 where nobody knows."""
+    begun: int = 0
+    done: int = 0
+    size: int = 0
+    """Bytes of what is collected."""
+    items: Chunks = []
+    outputs: Chunks = []
+    """What is collected, in the order of the items; empty where nothing is yet."""
 
 
 class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -110,6 +133,20 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The message that it took last, where it takes many."""
     schedule: str = ""
     """Of a timer that comes again and again: when."""
+    met: bool = False
+    """Of a condition that acts each time it becomes true: that it has, and is still true."""
+    part: int = 0
+    """Of a combined wait: the number of the event among those of its node."""
+
+
+class OpenWait(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A combined wait of which something has come. Its key is the token."""
+
+    came: dict[int, bytes] = {}
+    """Payload (a JSON value) by the number of the event, in the order in which they came."""
+
+
+NO_WAIT: Final = OpenWait()
 
 
 class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -130,6 +167,34 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: int
     retry_at: int = 0
     """When the next attempt is due; 0 while one is under way."""
+
+
+class Completion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A node that is done and can be undone. Its key is the sequence of its event."""
+
+    node: str
+    scope: int = 0
+    """The scope that it was in, by the number under which that ran."""
+    variables: dict[str, bytes] = {}
+    """What its handler will see: canonical JSON by name."""
+    inner: int = 0
+    """A scope without a handler of its own: the number under which it ran."""
+    child_id: str = ""
+
+
+class Rollback(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is being undone. Its key is the token that waits for it."""
+
+    node: str
+    """The throwing event; empty where the whole instance is undone."""
+    steps: dict[int, Completion]
+    """What is left, in the order in which it is undone; the first may be under way."""
+    started: int = 0
+    """Sequence of the `handler.started` that is under way; 0 for none."""
+    caller: int = 0
+    """The parent's `handler.started` that waits for it."""
+    cancels: bool = False
+    reason: str = ""
 
 
 class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -176,6 +241,16 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compensations: dict[int, OpenCompensation] = {}
     notifications: dict[int, OpenNotification] = {}
     observed: dict[int, Observed] = {}
+    iterations: dict[int, Iteration] = {}
+    waits: dict[int, OpenWait] = {}
+    completions: dict[int, Completion] = {}
+    rollbacks: dict[int, Rollback] = {}
+
+    def completions_kept(self) -> Iterator[Completion]:
+        """Yield all that can be undone, and what is being undone."""
+        yield from self.completions.values()
+        for rollback in self.rollbacks.values():
+            yield from rollback.steps.values()
 
 
 encode_state = msgspec.msgpack.Encoder().encode

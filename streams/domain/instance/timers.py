@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.commands import FireTimer
 from schemas.events import Moves, NodeExecuted
-from streams.domain.instance.advance import catch, leave
+from streams.domain.instance.advance import leave
+from streams.domain.instance.combined import came
 from streams.domain.instance.enter import again
 from streams.domain.instance.fail_activity import fail, kind_of
 from streams.domain.instance.notify import remind
@@ -69,7 +70,7 @@ def _fire(work: Work, moment: Moment) -> None:
         _fire_timer(work, key, due)
         return
     if what == CATCH:
-        catch(work, key, work.state.subscriptions[key])
+        came(work, key, work.state.subscriptions[key])
         return
     if what == NOTIFY:
         remind(work, key)

@@ -50,7 +50,7 @@ class Walked(msgspec.Struct, frozen=True, gc=False):
 
     moves: Moves
     entries: list[tuple[str, int]]
-    """Wait nodes that were reached, in order; inside a scope each with its token, else with 0."""
+    """Wait nodes that were reached, in order, each with its token; 0 where it has none yet."""
     troubles: list[Trouble]
     held: bool
     """True where tokens were held back on flows because the command's share was done."""
@@ -229,15 +229,21 @@ class Walk:
         place = at(node + OUT, self._scope)
         self._troubles.append(Trouble(node, place, code, message, expression, seen))
 
+    def _leaves_some(self) -> bool:
+        """Tell whether one of several tokens may leave again before the others wait."""
+        several = len(self._entries) + len(self._troubles) > 1
+        return several and any(node in self._graph.passed for node in self._entries)
+
     def _moves(self) -> tuple[Moves, list[tuple[str, int]]]:
         places = self._held
         if self._marking_now is not None:
             places = [*self._marking_now.produced(), *self._held]
-        if not self._scope:
+        if not self._scope and not self._leaves_some():
             produced = [Token(self._first + n, place) for n, place in enumerate(places)]
             entries = [(node, 0) for node in self._entries]
         else:
-            # Inside a scope a token says where it is before anything waits with it.
+            # Inside a scope a token says where it is before anything waits with it, and so it does
+            # where one goes on at once: what is still to begin must not be overlooked.
             everywhere = enumerate([*places, *self._entries], self._first)
             produced = [Token(number, at(place, self._scope)) for number, place in everywhere]
             tokens = [token.id for token in produced[len(places) :]]

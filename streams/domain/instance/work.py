@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-from schemas.commands import CloseSubscription
+from schemas.commands import CloseSubscription, DiscardCompensation
 from schemas.events import EventAwaited
 from schemas.tasks import ActivityCancellation
 from streams.domain.instance.evolve import evolve
@@ -19,11 +21,19 @@ from streams.domain.protocol import (
     SendCommand,
 )
 
+_NOBODY: Final[frozenset[str]] = frozenset()
+
+
+def _children(state: InstanceState) -> frozenset[str]:
+    """Return the children that an instance may have undone."""
+    return frozenset(one.child_id for one in state.completions_kept() if one.child_id)
+
 
 class Work:
     """Collects the events and effects of a decision over a working state."""
 
     __slots__ = (
+        "_children",
         "_graph",
         "_incarnation",
         "_opened",
@@ -31,6 +41,7 @@ class Work:
         "ctx",
         "effects",
         "events",
+        "going_on",
         "state",
         "steps",
     )
@@ -42,8 +53,13 @@ class Work:
         self.events: list[msgspec.Struct] = []
         self.effects: list[Effect] = []
         self.steps = 0
+        self.going_on: tuple[int, ...] = ()
+        """The iterations whose runs are being begun."""
         self._opened = {} if state is None else state.subscriptions
         self._over: tuple[int, ...] = ()
+        self._children: frozenset[str] = _NOBODY
+        if state is not None and (state.completions or state.rollbacks):
+            self._children = _children(state)
         self._incarnation = ctx.incarnation if state is None else state.incarnation
         self._graph: Graph | None = None
 
@@ -101,6 +117,19 @@ class Work:
         """Note that a channel knows itself that this subscription is over."""
         self._over = (*self._over, subscription)
 
+    def reaches(self, child_id: str) -> None:
+        """Note that a child is done that can undo what it did."""
+        self._children |= {child_id}
+
+    def settled(self, child_id: str) -> None:
+        """Note that a child has undone what it did: nothing more need be said to it."""
+        self._children -= {child_id}
+
+    def _discard_children(self) -> None:
+        """Tell the children that nobody will have them undone any more."""
+        for child in sorted(self._children - _children(self.state)):
+            self.send(child, "", DiscardCompensation())
+
     def _close_subscriptions(self) -> None:
         """Tell the channels of which subscriptions this decision made an end."""
         mine = {n: one for n, one in self._opened.items() if one.channel and n not in self._over}
@@ -125,4 +154,6 @@ class Work:
         """Return what was decided."""
         if self._opened:
             self._close_subscriptions()
+        if self._children:
+            self._discard_children()
         return Accepted(self.events, self.effects, self.state, result)

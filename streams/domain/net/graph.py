@@ -10,6 +10,7 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
@@ -20,6 +21,7 @@ from streams.domain.net.model import (
     End,
     Expression,
     Flow,
+    Host,
     InclusiveGateway,
     MessageTrigger,
     Node,
@@ -27,13 +29,16 @@ from streams.domain.net.model import (
     PartialJoin,
     Scope,
     Throw,
+    Wait,
     Waiting,
     WithOutput,
 )
 from streams.domain.net.or_join import Reach, reach_of
+from streams.domain.net.repeat_graph import repeats_of
 from streams.domain.net.schemas import schemas_of
 from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
 from streams.domain.net.timing import timing_of
+from streams.domain.net.wait import leaves_of, place_of
 
 _STRAIGHT_STEPS_MAX = 64
 """A longer way is left to the walk: kept for each node on it, it would take the square of its
@@ -66,9 +71,11 @@ class Graph:
         "_types",
         "boundaries",
         "compensated",
+        "conditions",
         "default_variables",
         "definition",
         "given",
+        "handlers",
         "incoming",
         "inputs",
         "joins",
@@ -80,12 +87,16 @@ class Graph:
         "outgoing",
         "outputs",
         "partial_joins",
+        "passed",
+        "repeats",
         "results",
         "schemas",
         "start",
         "starts",
         "straight",
         "timing",
+        "undoing",
+        "undone_with",
         "version",
         "waits",
     )
@@ -119,6 +130,10 @@ class Graph:
         }
         self.partial_joins, self.joins = self._joins(several)
         self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
+        self.passed = frozenset(
+            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
+        )
+        """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
@@ -130,8 +145,8 @@ class Graph:
         """Messages of error ends."""
         self.timing: dict[str, dict[str, Value]] = {}
         """What says when timers are due, by its key."""
-        for node in self.nodes.values():
-            self._compile_node(node)
+        self._compile_nodes()
+        self.conditions = self._conditions()
         self._compile_whole(definition)
 
     def _compile_whole(self, definition: Definition) -> None:
@@ -142,6 +157,8 @@ class Graph:
         )
         self.merges = merges_of(definition)
         """Policies by variable, by node that writes such variables."""
+        self.repeats = repeats_of(definition)
+        """What is run several times, by node."""
         self.schemas = schemas_of(definition)
         """None where the definition has none: what has no schema pays nothing."""
         self.default_variables = {
@@ -157,6 +174,33 @@ class Graph:
     def ways_out(self, nodes: Iterable[str]) -> list[str]:
         """Return the flows out of some nodes."""
         return [route.flow.id for node in nodes for route in self.outgoing[node]]
+
+    def _compile_nodes(self) -> None:
+        for node in self.nodes.values():
+            self._compile_node(node)
+        self.undone_with = {
+            node.id: node.kind.compensate_with
+            for node in self.nodes.values()
+            if isinstance(node.kind, Host) and node.kind.compensate_with
+        }
+        """Compensation handler by the node that it undoes."""
+        self.undoing = frozenset(self.undone_with.values())
+        self.handlers = {node: self._named(undo) for node, undo in self.undone_with.items()}
+        """Variables that the handler of each node names; None for all."""
+
+    def _named(self, undo: str) -> frozenset[str] | None:
+        """Return the variables that a compensation handler names; None where it may see all."""
+        kind = self.nodes[undo].kind
+        if isinstance(kind, Activity):
+            values, read = [self.inputs[undo]], kind.reads
+        elif isinstance(kind, Call):
+            values, read = [value for _, value in self.given[undo]], []
+        else:
+            return None
+        programs = [program for value in values for program in value.programs]
+        if any(program.names_all for program in programs):
+            return None
+        return frozenset(read).union(*(program.names for program in programs))
 
     def _fallbacks(self, host: str) -> list[str]:
         kinds = {name: self.nodes[name].kind for name in self.boundaries.get(host, ())}
@@ -202,6 +246,14 @@ class Graph:
         except CompileError as error:
             raise CompileError(error.source, f"flow {flow.id}: {error.message}") from None
 
+    def _conditions(self) -> Conditions:
+        programs = {}
+        for name, node in self.nodes.items():
+            trigger = getattr(node.kind, "trigger", None)
+            if isinstance(trigger, ConditionTrigger):
+                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+        return Conditions(programs)
+
     def _declared(self, scope: str) -> dict[str, str]:
         if scope not in self._types:
             self._types[scope] = declared_in(self.definition, scope)
@@ -226,21 +278,28 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        timing = timing_of(kind)
-        if timing:
-            self.timing[name] = {
-                word: self._value(value, f"node {name}: {word}", node.scope)
-                for word, value in timing.items()
-            }
-        trigger = getattr(kind, "trigger", None)
-        if isinstance(trigger, MessageTrigger):
-            self.keys[name] = self._value(trigger.key, f"node {name}: key", node.scope)
+        self._compile_event(name, kind, node.scope)
+        if isinstance(kind, Wait):
+            for _, leaf in leaves_of(kind.whole):
+                self._compile_event(place_of(name, leaf), leaf, node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(
                 (tuple(path.split(".")), self._value(value, f"node {name}: output {path}", seen))
                 for path, value in kind.output.items()
             )
+
+    def _compile_event(self, name: str, kind: object, scope: str) -> None:
+        """Compile when an event is due, and its key."""
+        trigger = getattr(kind, "trigger", None)
+        timing = timing_of(trigger or kind)
+        if timing:
+            self.timing[name] = {
+                word: self._value(value, f"node {name}: {word}", scope)
+                for word, value in timing.items()
+            }
+        if isinstance(trigger, MessageTrigger):
+            self.keys[name] = self._value(trigger.key, f"node {name}: key", scope)
 
 
 _GRAPHS: dict[int, Graph] = {}

@@ -8,15 +8,17 @@ from streams.domain.expressions.cel import ExpressionError, compile_cel
 from streams.domain.expressions.mixed import mixed_arithmetic
 from streams.domain.expressions.values import compile_value
 from streams.domain.net.edges import Edges, edges_of, reachable
-from streams.domain.net.model import Definition, ExclusiveGateway, Flow, Node
+from streams.domain.net.model import Compensate, Definition, ExclusiveGateway, Flow, Node
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import (
     begins_of,
     boundaries_of,
     compensations_of,
     declared_in,
+    handlers_of,
     starts_of,
 )
+from streams.domain.net.validate_compensation import can_be_undone
 from streams.domain.net.validate_values import Where, expressions_of
 
 
@@ -49,6 +51,7 @@ def _all(definition: Definition, edges: Edges) -> Iterator[StructureProblem]:
         yield _warning(("flows", places[name]), f"flow {name} is never taken: {why}")
     yield from _unreached(definition, edges, never)
     yield from _mixed(definition)
+    yield from _nothing_to_undo(definition)
 
 
 def _warning(where: Where, message: str) -> StructureProblem:
@@ -104,14 +107,22 @@ def _unreached(
         forward[scope].append(starts[scope])
     for host, events in boundaries_of(definition).items():
         forward[host].extend(events)
-    for undo, hosts in compensations_of(definition).items():
-        for host in hosts:
-            forward[host].append(undo)
+    for undoing in (compensations_of(definition), handlers_of(definition)):
+        for undo, hosts in undoing.items():
+            for host in hosts:
+                forward[host].append(undo)
     reached = reachable(begins_of(definition), forward)
     for name in definition.nodes:
         if name not in reached:
             message = f"{name} is never reached: every flow that leads to it is never taken"
             yield _warning(("nodes", name), message)
+
+
+def _nothing_to_undo(definition: Definition) -> Iterator[StructureProblem]:
+    for node in definition.nodes.values():
+        if isinstance(node.kind, Compensate) and not can_be_undone(definition, node):
+            text = f"{node.id} undoes nothing: no node that it concerns has a compensate_with"
+            yield _warning(("nodes", node.id), text)
 
 
 def _mixed(definition: Definition) -> Iterator[StructureProblem]:

@@ -11,7 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.repeat import Repeat
+from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
 
 class Version(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -110,6 +113,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """None: the definition's default."""
     on_failure: Recovery | None = None
     """None: the definition's default, else the engine's."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty for none."""
     output_schema: Any = None
     """JSON Schema of what the worker returns; None for anything."""
 
@@ -169,6 +174,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     """True: the child is a root of its own, on a partition of its own."""
     on_failure: Recovery | None = None
     """None: the definition's default, else an incident whose retry starts another child."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty: the child undoes itself."""
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -181,6 +188,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Local variables by expression over the variables outside."""
     output: dict[str, Expression] = {}
     """Variables outside (dotted path) by expression over the local ones."""
+    compensate_with: str = ""
+    """The node that undoes it when it is done; empty: what is inside is undone."""
     schemas: dict[str, Any] = {}
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
@@ -223,7 +232,7 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled
+Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
@@ -246,9 +255,9 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message or a signal."""
+    """An intermediate event: waits for a message, a signal or a condition."""
 
-    trigger: Channelled
+    trigger: Channelled | ConditionTrigger
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
@@ -262,6 +271,13 @@ class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
     payload: Expression = Expression(None)
     ttl_ms: int = 3_600_000
     """Messages: how long one waits for somebody."""
+
+
+class Compensate(msgspec.Struct, frozen=True, gc=False, tag="compensate"):
+    """Undoes what is done in its scope, newest first, and goes on when that is done."""
+
+    node: str = ""
+    """The one node that is undone; empty for all of the scope."""
 
 
 class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
@@ -280,9 +296,9 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw
+Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch
+WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 
@@ -297,6 +313,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, Any] = {}
     scope: str = ""
     """The scope node that it is part of; empty for the workflow itself."""
+    repeat: Repeat | None = None
+    """Activities, calls and scopes: how it is run several times."""
 
 
 class Property(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.domain.net.model import Activity, Boundary, Call, Definition, Recovery, Scope, Start
+from streams.domain.net.model import (
+    MANUAL_INTERVENTION,
+    Activity,
+    Boundary,
+    Call,
+    Definition,
+    Host,
+    Recovery,
+    Scope,
+    Start,
+)
 
 
 def scopes_around(definition: Definition, scope: str) -> Iterator[str]:
@@ -53,10 +63,28 @@ def boundaries_of(definition: Definition) -> dict[str, list[str]]:
 
 
 def recovery_of(definition: Definition, node: str) -> Recovery | None:
-    """Return what follows a node's failure as far as the definition says."""
+    """Return what follows a node's failure as far as the definition says.
+
+    What cannot be undone needs people, unless its handler says otherwise.
+    """
     kind = definition.nodes[node].kind
     own = kind.on_failure if isinstance(kind, Activity | Call) else None
-    return definition.on_failure if own is None else own
+    if own is not None:
+        return own
+    common = definition.on_failure
+    if node in handlers_of(definition):
+        told = common.notification_recipients if common is not None else []
+        return Recovery(MANUAL_INTERVENTION, told)
+    return common
+
+
+def handlers_of(definition: Definition) -> dict[str, list[str]]:
+    """Return the nodes that each compensation handler undoes, in the author's order."""
+    found: dict[str, list[str]] = {}
+    for node in definition.nodes.values():
+        if isinstance(node.kind, Host) and node.kind.compensate_with:
+            found.setdefault(node.kind.compensate_with, []).append(node.id)
+    return found
 
 
 def compensations_of(definition: Definition) -> dict[str, list[str]]:

@@ -13,13 +13,22 @@ from collections.abc import Sequence
 import msgspec
 
 from streams.domain.net.compose import WAITING_MAX, Composed, Origin, compose
-from streams.domain.net.conversation import Conversation, Discord, conversation, trigger_of
+from streams.domain.net.conversation import Conversation, Discord, conversation, name_of, trigger_of
 from streams.domain.net.endless_calls import endless_calls
 from streams.domain.net.explore import Explored, explore
-from streams.domain.net.model import Definition, EventGateway, MessageTrigger, Node, SignalTrigger
+from streams.domain.net.model import (
+    Definition,
+    EventGateway,
+    MessageTrigger,
+    Node,
+    SignalTrigger,
+    Throw,
+    Wait,
+)
 from streams.domain.net.petri import bits
 from streams.domain.net.soundness import STATES_MAX
 from streams.domain.net.translate import TooManyChoicesError
+from streams.domain.net.wait import leaves_of
 
 TOGETHER, TAKEN = "option to complete together", "messages are taken"
 
@@ -47,6 +56,9 @@ def together(definitions: Sequence[Definition], max_states: int = STATES_MAX) ->
         return Accord(sound=False, states=0, discords=endless, parties=[])
     found = conversation(definitions)
     parties = [one.id for one in definitions if found.takes_part(one)]
+    combined = _combined(definitions)
+    if combined:
+        return Accord(sound=None, states=0, discords=[], parties=parties, why_unknown=combined)
     if not parties:
         return Accord(sound=True, states=0, discords=[], parties=[])
     try:
@@ -55,6 +67,24 @@ def together(definitions: Sequence[Definition], max_states: int = STATES_MAX) ->
         text = f"{error} has too many ways to be looked at together with the others"
         return Accord(sound=None, states=0, discords=[], parties=parties, why_unknown=text)
     return _judged(found, whole, parties, max_states)
+
+
+def _combined(definitions: Sequence[Definition]) -> str:
+    """Say which node combines events of which another definition throws one."""
+    kinds = [(one.id, node) for one in definitions for node in one.nodes.values()]
+    thrown = {_named(node.kind.trigger) for _, node in kinds if isinstance(node.kind, Throw)}
+    for name, node in kinds:
+        if isinstance(node.kind, Wait):
+            triggers = [leaf.trigger for _, leaf in leaves_of(node.kind.whole)]
+            if any(_named(trigger) in thrown for trigger in triggers):
+                return f"{name}: {node.id} waits for several events, which is not looked at here"
+    return ""
+
+
+def _named(trigger: object) -> tuple[type, str]:
+    if isinstance(trigger, MessageTrigger | SignalTrigger):
+        return type(trigger), name_of(trigger)
+    return type(trigger), ""
 
 
 def _judged(found: Conversation, whole: Composed, parties: list[str], max_states: int) -> Accord:

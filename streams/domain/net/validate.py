@@ -31,9 +31,11 @@ from streams.domain.net.model import (
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.repeats import repeat_problems
 from streams.domain.net.schemas import schema_problems
-from streams.domain.net.scopes import compensations_of, declared_in
+from streams.domain.net.scopes import compensations_of, declared_in, handlers_of
+from streams.domain.net.validate_compensation import compensation_problems
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
+from streams.domain.net.validate_repeat import run_problems
 from streams.domain.net.validate_scopes import scope_problems
 from streams.domain.net.validate_values import value_problems
 
@@ -45,10 +47,12 @@ def structure_problems(definition: Definition) -> Problems:
     """Return everything that is wrong with, or odd about, a definition's structure."""
     edges = edges_of(definition)
     problems = [*_ids(definition), *_flows(definition), *scope_problems(definition, edges)]
-    undoing = compensations_of(definition)
+    undoing = {*compensations_of(definition), *handlers_of(definition)}
     for node in definition.nodes.values():
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
+    problems.extend(compensation_problems(definition, edges))
+    problems.extend(run_problems(definition, edges))
     problems.extend(repeat_problems(definition, edges))
     problems.extend(value_problems(definition))
     problems.extend(schema_problems(definition))

@@ -7,7 +7,7 @@ from typing import Final
 from streams.domain.net.edges import Edges, cycle_in, reachable
 from streams.domain.net.model import Boundary, Definition, End, Scope, Start, Throw, Waiting
 from streams.domain.net.problem import Problems, StructureProblem
-from streams.domain.net.scopes import compensations_of, starts_of
+from streams.domain.net.scopes import compensations_of, handlers_of, starts_of
 
 _SHOWN_MAX: Final = 20
 
@@ -26,14 +26,14 @@ def _dead_ends(definition: Definition, edges: Edges) -> Problems:
         if isinstance(node.kind, Boundary):
             forward[node.kind.host].append(node.id)
             backward[node.id].append(node.kind.host)
-    undoing = compensations_of(definition)
-    for undo, hosts in undoing.items():
+    undoing = compensations_of(definition), handlers_of(definition)
+    for undo, hosts in (pair for each in undoing for pair in each.items()):
         for host in hosts:
             forward[host].append(undo)
     nodes = definition.nodes.values()
     reached = reachable([n.id for n in nodes if isinstance(n.kind, Start) and not n.scope], forward)
     finishing = reachable([n.id for n in nodes if isinstance(n.kind, End)], backward)
-    finishing |= set(undoing)
+    finishing |= {undo for each in undoing for undo in each}
     found = []
     for name in definition.nodes:
         if name not in reached:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -16,11 +17,14 @@ from streams.domain.net.model import (
     Node,
     Scope,
     Throw,
+    Wait,
     WithOutput,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.scopes import declared_in
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_repeat import repeat_expressions
+from streams.domain.net.validate_wait import wait_problems, wait_values
 
 Where = tuple[str | int, ...]
 
@@ -37,6 +41,7 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
+        found.extend(wait_problems(node))
     return found
 
 
@@ -49,6 +54,8 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
+        for path, expression in repeat_expressions(node):
+            yield (*where, *path), expression, node.scope
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
@@ -60,11 +67,15 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
         single = {"payload": kind.payload}
     elif isinstance(kind, End) and kind.error is not None:
         single = {"error": kind.error.message}
+    elif isinstance(kind, Wait):
+        yield from wait_values(kind)
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
     trigger = getattr(kind, "trigger", None)
     if isinstance(trigger, MessageTrigger):
         single["key"] = trigger.key
+    elif isinstance(trigger, ConditionTrigger):
+        single["condition"] = Expression(f"${{{trigger.condition}}}")
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
