@@ -20,8 +20,10 @@ def test_each_start_that_something_triggers_is_told_and_when_where_that_is_known
     assert list(starts_told(SOURCE, 1_700_000_000_000)) == [
         "heard is started by the message order",
         "opened is started by the signal opened",
-        "daily is started by the timer cron 0 9 * * *, zone Europe/Berlin, "
-        "next at 2023-11-15T08:00:00+00:00",
+        (
+            "daily is started by the timer cron 0 9 * * *, zone Europe/Berlin, "
+            "next at 2023-11-15T08:00:00+00:00"
+        ),
         "again is started by the timer cycle R/PT10S",
         "once is started by the timer date 2023-01-01T00:00:00Z",
     ]
