@@ -109,6 +109,11 @@ _NARROWER: Final[dict[str, tuple[str, str, str]]] = {
         "The message is that system's.",
     ),
     "LockAcquisition": ("State", "The lock is held by another owner.", "Wait, or release it."),
+    "LockLost": (
+        "State",
+        "A section lost its lock: what ran in it was stopped.",
+        "Look at what it did, then retry the incident: it asks for the lock again.",
+    ),
     "LockExtension": ("State", "The lock is no longer held.", "Acquire it again."),
     "AuthenticationFailed": ("Authorization", "User or password is wrong.", "Try another."),
     "InvalidToken": ("Authorization", "The token is not valid.", "Log in again."),
@@ -130,6 +135,11 @@ _NARROWER: Final[dict[str, tuple[str, str, str]]] = {
         "State",
         "The activity or call is no longer open.",
         "Its result is not wanted any more: nothing is left to do.",
+    ),
+    "already_claimed": (
+        "State",
+        "Somebody else has claimed the approval; the message names who.",
+        "Ask them to release it, or an operator to assign it.",
     ),
     "version_conflict": (
         "State",

@@ -17,7 +17,7 @@ class WaitProgressed(msgspec.Struct, frozen=True, gc=False):
     name: str
     """What the author calls it; empty: the time within which something did not come."""
     kind: str
-    """`timer`, `message`, `signal`."""
+    """`timer`, `message`, `signal`, `condition`."""
     subscription: int
     """The sequence of `event.awaited`."""
     status: str

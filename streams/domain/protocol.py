@@ -14,7 +14,7 @@ import msgspec
 from schemas.activity_types import ActivityTypeRecord
 from schemas.commands import PublishDefinition
 from schemas.tasks import ActivityCancellation, ActivityTask
-from streams.domain.net.model import Definition
+from streams.domain.net.model import Definition, Version
 
 
 class Limits(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +49,11 @@ class Definitions(Protocol):
     """What a decision may know of definitions: the published versions, as of the batch."""
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
-        """Return that version, or the newest where `version` is empty; None if unknown."""
+        """Return that version, or the newest in that range, empty for any; None if unknown."""
+        ...
+
+    def versions(self, tenant: str, definition_id: str) -> list[Version]:
+        """Return the published versions of a definition."""
         ...
 
     def started_by(self, tenant: str, kind: str, name: str) -> list[str]:

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Final
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -32,6 +33,7 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.forms.approval import build_approval
 from streams.forms.build_parts import (
     expressions,
     merges,
@@ -41,6 +43,7 @@ from streams.forms.build_parts import (
     schemas,
     variables,
 )
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -58,6 +61,7 @@ from streams.forms.shape_nodes import (
     ExclusiveShape,
     InclusiveShape,
     JoinShape,
+    LockShape,
     ParallelShape,
     ScopeShape,
 )
@@ -106,6 +110,9 @@ def _(shape: ActivityShape) -> NodeKind:
     )
 
 
+kind_of.register(ApprovalShape, build_approval)
+
+
 @kind_of.register
 def _(shape: StartShape) -> NodeKind:
     waits: Channelled | TimerTrigger | None = None
@@ -145,6 +152,7 @@ def _(shape: ScopeShape) -> NodeKind:
         shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
+        lock=locking(shape.lock),
     )
 
 
@@ -183,6 +191,13 @@ def _(shape: CallShape) -> NodeKind:
         recovery(shape.on_failure),
         shape.compensate_with,
     )
+
+
+def locking(shape: LockShape | None) -> Locking | None:
+    """Return the lock that a scope holds."""
+    if shape is None:
+        return None
+    return Locking(Expression(shape.name), optional(shape.ttl), optional(shape.wait), shape.token)
 
 
 def trigger(shape: BoundaryShape) -> Trigger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Expression,
     MessageTrigger,
@@ -17,6 +18,7 @@ from streams.domain.net.wait import AllOf, AnyOf, InSequence, Leaf, NotWithin, P
 from streams.forms.build_kinds import kind_of
 from streams.forms.build_parts import expressions, optional
 from streams.forms.shape_wait import PartShape, WaitShape
+from streams.forms.unfold import bare
 from streams.forms.write_kinds import trigger, written
 from streams.forms.write_parts import given, sources
 
@@ -48,6 +50,8 @@ def _leaf(shape: PartShape, number: int) -> Leaf:
         return Leaf(number, shape.name or shape.message, waited)
     if shape.signal is not None:
         return Leaf(number, shape.name or shape.signal, SignalTrigger(shape.signal))
+    if shape.condition is not None:
+        return Leaf(number, shape.name or "condition", ConditionTrigger(bare(shape.condition)))
     timer = TimerTrigger(
         optional(shape.duration),
         optional(shape.date),

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from streams.domain.net.locking import FENCE
+from streams.domain.net.version_ranges import bounds_of
 from streams.forms.shape_base import (
     Duration,
     NodeShape,
@@ -94,6 +96,21 @@ class CallShape(RepeatedShape):
     on_failure: RecoveryShape | None = None
     compensate_with: str = ""
 
+    @field_validator("version")
+    @classmethod
+    def _range(cls, text: str) -> str:
+        bounds_of(text)
+        return text
+
+
+class LockShape(Shape):
+    """`lock:` of a scope; its times may be expressions."""
+
+    name: Any
+    ttl: Any = None
+    wait: Any = None
+    token: str = Field(default=FENCE, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
 
 class ScopeShape(RepeatedShape):
     """`type: scope`; its nodes and flows are unfolded into the definition's."""
@@ -103,3 +120,9 @@ class ScopeShape(RepeatedShape):
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
     compensate_with: str = ""
+    lock: LockShape | None = None
+
+    @field_validator("lock", mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given

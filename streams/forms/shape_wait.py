@@ -6,10 +6,11 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from streams.domain.net.timing import MOMENTS
 from streams.forms.shape_base import NodeShape, Shape
 
 COMBINING: Final = ("all", "any", "sequence", "negated")
-SINGLE: Final = ("message", "signal", "duration", "date", "cycle", "cron")
+SINGLE: Final = ("message", "signal", "condition", "duration", "date", "cycle", "cron")
 
 
 class PartShape(Shape):
@@ -18,6 +19,7 @@ class PartShape(Shape):
     name: str = ""
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
+    condition: str | None = Field(default=None, min_length=1)
     key: Any = ""
     duration: Any = None
     date: Any = None
@@ -38,7 +40,7 @@ class PartShape(Shape):
             raise ValueError(f"a part of a wait has one of {names}")
         if self.key != "" and self.message is None:
             raise ValueError("only a message has a key")
-        if self.zone is not None and ways[0] not in SINGLE[2:]:
+        if self.zone is not None and ways[0] not in MOMENTS:
             raise ValueError("a zone belongs to a timer: duration, date, cycle or cron")
         if self.name and ways[0] not in SINGLE:
             raise ValueError("only a single event has a name")

@@ -211,11 +211,11 @@ def _flow(item: Any) -> Any:
     elif isinstance(condition, bool):
         flow["condition"] = "true" if condition else "false"
     elif isinstance(condition, str):
-        flow["condition"] = _bare(condition)
+        flow["condition"] = bare(condition)
     return flow
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Take the `${…}` off a condition."""
     inner = text.strip()
     whole = inner.startswith("${") and inner.endswith("}") and inner.count("${") == 1
@@ -234,7 +234,7 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
         lowered = "activity"
     node["type"] = lowered
     if lowered in _EVENTS and isinstance(node.get("condition"), str):
-        node["condition"] = _bare(node["condition"])
+        node["condition"] = bare(node["condition"])
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))
     return _activity(node) if kind == "Activity" else node

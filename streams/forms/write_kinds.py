@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -29,6 +31,7 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.domain.net.timing import timing_of
+from streams.forms.approval import write_approval
 from streams.forms.build_kinds import ALL, ANY_ERROR
 from streams.forms.write_parts import (
     given,
@@ -75,6 +78,9 @@ def _(kind: Activity) -> dict[str, Any]:
         ),
         **there(output_schema=kind.output_schema),
     }
+
+
+written.register(Approval, write_approval)
 
 
 @written.register
@@ -145,7 +151,8 @@ def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
-    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
+    rest = given(lock=locking(kind.lock), compensate_with=undo)
+    return {"type": "scope", **given(variables=own, **mappings), **rest}
 
 
 @written.register
@@ -163,6 +170,14 @@ def _(kind: Boundary) -> dict[str, Any]:
 def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     """Return when a timer is due."""
     return {word: value.source for word, value in timing_of(kind).items()}
+
+
+def locking(kind: Locking | None) -> dict[str, Any] | None:
+    """Return the lock that a scope holds."""
+    if kind is None:
+        return None
+    named = kind.fence if kind.fence != FENCE else None
+    return {key: value.source for key, value in kind.values()} | there(token=named)
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from schemas.commands import CreateInstance, RunInstance, StartChild, TriggerIns
 from schemas.definitions import DefinitionRecord
 from streams.domain.net.model import Definition, Version
 from streams.domain.net.starts import StartsByName
+from streams.domain.net.version_ranges import is_exact, newest
 from streams.runtime.inbox import Item
 
 log = structlog.get_logger(__name__)
@@ -45,11 +46,19 @@ class DefinitionBook:
         """Highest position number of a definition record, by partition."""
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
-        """Return that version, or the newest where `version` is empty; None if unknown."""
+        """Return that version, or the newest in that range, empty for any; None if unknown."""
         key = (tenant, definition_id)
         if not version:
             return self._latest.get(key)
-        return self._versions.get(key, {}).get(version)
+        known = self._versions.get(key, {})
+        if version in known or is_exact(version):
+            return known.get(version)
+        chosen = newest(self.versions(tenant, definition_id), version)
+        return None if chosen is None else known[str(chosen)]
+
+    def versions(self, tenant: str, definition_id: str) -> list[Version]:
+        """Return the published versions of a definition."""
+        return [one.version for one in self._versions.get((tenant, definition_id), {}).values()]
 
     def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
         """Return the definitions whose newest version a message or a signal starts."""

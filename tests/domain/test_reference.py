@@ -21,8 +21,9 @@ from streams.domain.net.model import Version
 from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
+from streams.forms.shape_approval import EscalationShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
-from streams.forms.shape_nodes import FailureShape
+from streams.forms.shape_nodes import FailureShape, LockShape
 from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
 from streams.forms.shape_wait import PartShape
 from streams.testing.spec import instance
@@ -39,6 +40,7 @@ PAGES = {
 """The page of a kind, where it has not the kind's own name."""
 PARTS = {
     FailureShape: "start_and_end",
+    LockShape: "scope",
     RetryShape: "activity",
     VariableShape: "expressions",
     FlowShape: "expressions",
@@ -49,6 +51,7 @@ PARTS = {
     LoopShape: "repeat",
     PropertyShape: "soundness",
     PartShape: "wait",
+    EscalationShape: "approval",
 }
 """The page of a part that is no node."""
 COMMON = {"name", "metadata", "scope"}

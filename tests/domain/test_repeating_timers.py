@@ -8,6 +8,7 @@ import pytest
 from schemas.commands import FireTimer, ResumeInstance, RetryIncident, RunInstance, SuspendInstance
 from schemas.events import EventAwaited, EventTriggered, TimerScheduled
 from schemas.results import CompleteActivity
+from streams.domain.net.together import together
 from streams.forms import prove, read_definition
 from streams.forms.write import write_definition
 from streams.testing.spec import NOW, has, instance
@@ -238,6 +239,78 @@ def test_many_times_at_once_all_end():
         key, activity = next(iter(spec.state.activities.items()))
         spec = spec.given(CompleteActivity(key, activity.attempt, b"{}"))
     assert spec.state.status == "Completed"
+
+
+RICH = """
+  f: {type: parallel, next: [inner, part]}
+  inner: {type: activity, activity_type: job, next: k}
+  slow: {type: boundary, on: inner, duration: PT9H, interrupting: false, next: shout}
+  called: {type: boundary, on: inner, signal: s, interrupting: false, next: shout2}
+  late: {type: boundary, on: inner, duration: PT20H, next: k}
+  k: {type: exclusive, next: j}
+  shout: {type: activity, activity_type: job, next: done}
+  shout2: {type: activity, activity_type: job, next: called_out}
+  called_out: {type: end}
+  part:
+    type: scope
+    nodes:
+      in: {type: start, next: split}
+      split: {type: inclusive, next: [{to: x, when: a}, {to: y, when: b}, {to: z, default: true}]}
+      x: {type: activity, activity_type: job, next: merge}
+      y: {type: activity, activity_type: job, next: merge}
+      z: {type: activity, activity_type: job, next: merge}
+      merge: {type: inclusive, next: out}
+      out: {type: end}
+    next: j
+  j: {type: parallel, next: done}
+"""
+
+
+def test_a_way_with_hosts_and_scopes_of_its_own_may_begin_again_and_again():
+    source = host("cycle: R4/PT1H", RICH).replace("next: remind", "next: f")
+    source = source.replace("  remind: {", "  # {")
+    _, problems, verdict = prove(source)
+    assert ([one for one in problems if one.severity == "error"], verdict.sound) == ([], True)
+    spec = started(source, a=True, b=True)
+    for _ in range(14):  # The four times, and what is slow of some.
+        spec = fire(spec) if spec.next_due() else spec
+    while spec.state.status == "Running":
+        key, activity = next(iter(spec.state.activities.items()))
+        spec = spec.given(CompleteActivity(key, activity.attempt, b"{}"))
+    assert (spec.state.status, spec.state.incidents) == ("Completed", {})
+
+
+@pytest.mark.parametrize("event", ["message: m", "signal: m"])
+def test_what_another_workflow_sends_twice_comes_twice(event):
+    tells = f"""
+id: tells
+version: 1.0.0
+nodes:
+  start: {{type: start, next: one}}
+  one: {{type: throw, {event}, next: two}}
+  two: {{type: throw, {event}, next: end}}
+  end: {{type: end}}
+"""
+    accord = together([read_definition(tells), read_definition(host(event))])
+    assert (accord.sound, accord.parties) == (True, ["tells", "flow"])
+
+
+def test_an_event_gateway_waits_for_the_first_time_of_a_schedule():
+    spec = started(
+        """
+id: flow
+version: 1.0.0
+nodes:
+  start: {type: start, next: first}
+  first: {type: event_gateway, next: [paid, morning]}
+  paid: {type: catch, message: paid, next: end}
+  morning: {type: timer, cron: 0 9 * * *, zone: Europe/Berlin, next: end}
+  end: {type: end}
+"""
+    )
+    assert spec.next_due() == 1_700_035_200_000
+    assert spec.past[-1].schedule == ""
+    assert fire(spec).state.status == "Completed"
 
 
 def test_a_property_sees_that_an_event_comes_again():

@@ -26,7 +26,16 @@ nodes:
 """
 
 
-@pytest.mark.parametrize("wait", [f"all: {ABC}", MIXED, NOT, 'any: [{cron: "@daily", zone: UTC}]'])
+@pytest.mark.parametrize(
+    "wait",
+    [
+        f"all: {ABC}",
+        MIXED,
+        NOT,
+        "any: [{condition: 'x > 1'}]",
+        'any: [{cron: "@daily", zone: UTC}]',
+    ],
+)
 def test_a_wait_is_written_as_it_is_read_and_is_sound(wait):
     read = read_definition(source(wait, "result_path: all"))
     assert read_definition(write_definition(read)) == read
@@ -47,6 +56,8 @@ WRONG = {
     "any: [{cron: x}]": ("wait.any[0].cron", "no cron expression"),
     "any: [{signal: a, key: b}]": ("wait.any[0]", "only a message has a key"),
     "any: [{message: a, key: '${1 +}'}]": ("wait.any[0].key", ""),
+    "any: [{condition: 'x +'}]": ("wait.any[0].condition", ""),
+    "any: [{condition: x, zone: UTC}]": ("wait.any[0]", "a zone belongs"),
     "any: [{any: [{any: [{any: [{any: [{message: a}]}]}]}]}]": ("wait", "4 deep"),
     "all: [" + "{message: a}, " * 17 + "]": ("wait", "17 events"),
     "all: []": ("wait.all", "at least 1 item"),

@@ -22,7 +22,7 @@ from schemas.commands import (
 from schemas.wait_events import WaitProgressed
 from streams.domain.protocol import SendCommand
 from streams.testing.spec import has, instance
-from streams.testing.steps import fire
+from streams.testing.steps import complete, fire
 
 OWNER = ("one", "first")
 
@@ -283,3 +283,50 @@ nodes:
     assert json.loads(done.state.variables["given"]) == {"a": "a", "b": "b"}
     late = fire(spec)
     assert (late.state.status, late.state.waits, late.state.subscriptions) == ("Completed", {}, {})
+
+
+SETS = """
+id: flow
+version: 1.0.0
+variables: {n: {type: integer, default: 0}}
+nodes:
+  start: {type: start, next: [wait, work]}
+  work: {type: activity, activity_type: job, output: {n: "${output.n}"}, next: end}
+  wait:
+    type: wait
+    sequence: [{message: a}, {any: [{condition: "${n > 3}", name: high}, {signal: b}]}]
+    result_path: got
+    next: end
+  end: {type: end}
+"""
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_condition_is_waited_for_among_others(late):
+    """It acts when it becomes true, and at once where it is true when its turn comes."""
+    spec = instance(SETS).given(RunInstance("flow"))
+    spec = came(complete(spec, "work", b'{"n":4}'), "a") if late else came(spec, "a")
+    if not late:
+        low = spec.given(SetVariables(b'{"n":3}'))
+        assert low.state.subscriptions == spec.state.subscriptions
+        spec = complete(low, "work", b'{"n":4}')
+    assert (spec.state.status, got(spec)) == ("Completed", {"a": "a", "high": None})
+    assert isinstance(spec.effects[-1].body, CloseSubscription)
+
+
+def test_a_condition_that_fails_is_an_incident_until_it_can_be_judged():
+    spec = started("any: [{condition: 'x.y > 3'}, {signal: b}]", x=1)
+    (incident,) = spec.state.incidents.values()
+    assert (incident.node, incident.code) == ("wait", "expression_failed")
+    spec = spec.given(RetryIncident(0))
+    assert len(spec.state.incidents) == 1
+    assert came(spec, "b").state.status == "Completed"
+    spec = spec.given(SetVariables(b'{"x":{"y":4}}'))
+    assert (spec.state.status, got(spec)) == ("Completed", {"condition": None})
+
+
+def test_a_suspended_wait_judges_its_condition_when_resumed():
+    spec = started("all: [{condition: 'x > 3'}]", x=1).given(SuspendInstance())
+    spec = spec.given(SetVariables(b'{"x":4}'))
+    assert spec.state.status == "Suspended"
+    assert spec.given(ResumeInstance()).state.status == "Completed"

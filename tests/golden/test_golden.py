@@ -45,7 +45,9 @@ from schemas.results import CompleteActivity, FailActivity, RecordVerdict, Repor
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
+from tests.golden.data import DATA
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -79,16 +81,6 @@ nodes:
 """
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
-
-MERGING = """
-id: merging
-version: 1.0.0
-variables: {n: {type: integer, default: 5, merge: counter}}
-nodes:
-  start: {type: start, next: work}
-  work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
-  end: {type: end}
-"""
 
 
 def one():
@@ -278,6 +270,7 @@ def registered():
 
 HISTORIES = {
     **COMPENSATION,
+    **DATA,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -318,10 +311,10 @@ HISTORIES = {
     "condition.ended": lambda: instance(CONDITIONAL).given(
         RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
     ),
-    "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **APPROVALS,
     **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)

@@ -50,6 +50,7 @@ from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
 from streams.domain.instance.runs import is_run_of
+from streams.domain.instance.sections import fence
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
@@ -234,7 +235,10 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     """Run a scope from its start; what its boundary events wait for begins with it."""
     around = scope_of(work.state.tokens.get(token, ""))
     try:
-        own = scope_locals(work, node, around)
+        known = fence(work, node, token, around)
+        if known is None:
+            return
+        own = scope_locals(work, node, around) | known
         inside = is_run_of(work.state, node, around)
         events = [] if inside else events_on(work, node, token, around)
     except UNBEGUN as error:

@@ -11,6 +11,7 @@ from schemas import commands as c
 from schemas import results as r
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
+from streams.domain.instance.approvals import APPROVAL_VERBS
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
 from streams.domain.instance.cancel import decide_cancel, decide_compensate, decide_discard
 from streams.domain.instance.complete_activity import decide_complete
@@ -23,6 +24,7 @@ from streams.domain.instance.intervene import (
     decide_set_variables,
     decide_skip,
 )
+from streams.domain.instance.locked import decide_granted, decide_lost, decide_refused
 from streams.domain.instance.operate import (
     decide_continue,
     decide_delete,
@@ -68,11 +70,15 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.Continue: decide_continue,
     c.Correlate: decide_correlate,
     c.SubscriptionClosed: decide_closed,
+    c.LockGranted: decide_granted,
+    c.LockRefused: decide_refused,
+    c.LockLost: decide_lost,
     c.FireTimer: decide_fire,
     r.CompleteActivity: decide_complete,
     r.FailActivity: decide_fail,
     r.ReportActivityStarted: decide_started,
     r.HeartbeatActivity: decide_heartbeat,
+    **APPROVAL_VERBS,
 }
 """Commands to an instance that is there."""
 
@@ -105,7 +111,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, compensation.
+    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, undoing, approvals.
     has_incidents = True
 
     decide = staticmethod(decide)

@@ -25,5 +25,5 @@ def await_parts(work: Work, node: str, token: int) -> None:
 
 
 def _awaited(work: Work, node: str, leaf: Leaf, scope: int) -> Awaited:
-    found = awaited_by(work, place_of(node, leaf), leaf.trigger, scope)
+    found = awaited_by(work, place_of(node, leaf.number), leaf.trigger, scope)
     return found._replace(node=node, part=leaf.number)

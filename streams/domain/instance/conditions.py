@@ -20,12 +20,13 @@ from schemas.condition_events import ConditionEnded
 from schemas.events import EventAwaited, IncidentResolved, WorkflowResumed
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.advance import catch
+from streams.domain.instance.combined import came
 from streams.domain.instance.enter import incident
 from streams.domain.instance.places import bare, scope_of
 from streams.domain.instance.state import RUNNING, OpenSubscription
 from streams.domain.instance.variables import LOCAL, seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.wait import place_of
 from streams.domain.protocol import Accepted, Decision, Outcome
 
 CONDITION: Final = "condition"
@@ -65,13 +66,18 @@ def _touched(work: Work, events: Iterable[msgspec.Struct]) -> set[int]:
     names: set[str] = set()
     for event in events:
         if isinstance(event, EventAwaited):
-            nodes.add(event.node)
+            nodes.add(place_of(event.node, event.part))
         moves: Any = getattr(event, "moves", None)
         if moves is not None:
             names.update(_plain(name) for name in moves.writes)
     nodes |= work.graph.conditions.reading(names)
     subscriptions = work.state.subscriptions.items()
-    return {n for n, one in subscriptions if one.kind == CONDITION and one.node in nodes}
+    return {n for n, one in subscriptions if one.kind == CONDITION and _place(one) in nodes}
+
+
+def _place(opened: OpenSubscription) -> str:
+    """Return the name under which a condition is compiled."""
+    return place_of(opened.node, opened.part)
 
 
 def _plain(name: str) -> str:
@@ -96,9 +102,9 @@ def _settle(work: Work, pending: set[int]) -> None:
         ready.discard(number)
         opened, before = work.state.subscriptions[number], len(work.events)
         if not work.exhausted():
-            catch(work, number, opened)
-            acted.add(opened.node)
-        elif opened.node in acted:
+            came(work, number, opened)
+            acted.add(_place(opened))
+        elif _place(opened) in acted:
             _stop(work, opened)
         else:
             work.send(work.ctx.aggregate_id, work.state.incarnation, Continue())
@@ -112,7 +118,7 @@ def _is_true(work: Work, number: int, opened: OpenSubscription) -> bool:
         return False
     variables = seen_from(work.state, scope_of(work.state.tokens[opened.token]))
     try:
-        truth = work.graph.conditions.programs[opened.node].truth(variables)
+        truth = work.graph.conditions.programs[_place(opened)].truth(variables)
     except ExpressionError as error:
         if not _incidents(work, opened, "expression_failed"):
             _raise(work, opened, "expression_failed", error)
@@ -135,7 +141,7 @@ def _incidents(work: Work, opened: OpenSubscription, code: str) -> list[int]:
 
 def _stop(work: Work, opened: OpenSubscription) -> None:
     limits = work.ctx.limits
-    source = work.graph.conditions.programs[opened.node].source
+    source = work.graph.conditions.programs[_place(opened)].source
     message = (
         f"`{source[:200]}` became true again and again within one command, until its limit of "
         f"{limits.steps_per_command} steps or {limits.events_per_command} events was reached: what "

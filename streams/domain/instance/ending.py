@@ -11,9 +11,10 @@ from schemas.events import Moves, NodeExecuted, WorkflowCancelled, WorkflowCompl
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.compensate import answered_call
-from streams.domain.instance.enter import LimitError, code_of, incident, object_bytes
+from streams.domain.instance.enter import code_of, incident, object_bytes
 from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
+from streams.domain.instance.limits import LimitError
 from streams.domain.instance.places import SPENT
 from streams.domain.instance.state import RUNNING, Rollback
 from streams.domain.instance.work import Work

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_sections import SECTIONS
 from streams.domain.instance.evolve_wait import WAITS
 from streams.domain.instance.hanging import reachable_completions, without_waits
 from streams.domain.instance.moving import KEPT, KEPT_TEXT
@@ -111,6 +113,8 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         waits=_NONE,
         completions=_NONE,
         rollbacks=_NONE,
+        approvals=_NONE,
+        sections=_NONE,
         reason=reason,
     )
 
@@ -353,6 +357,8 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **DATA,
     **ITERATION,
     **WAITS,
+    **APPROVALS,
+    **SECTIONS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

@@ -22,7 +22,7 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
         changes["waits"] = {token: one for token, one in state.waits.items() if token not in gone}
     if state.observed:
         changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
-    for name in ("scopes", "subscriptions", "iterations"):
+    for name in ("scopes", "subscriptions", "iterations", "sections"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}
         if len(kept) != len(hanging):
@@ -62,6 +62,9 @@ def without_waits(state: InstanceState, gone: frozenset[int]) -> dict[str, Any]:
         name: {k: one for k, one in getattr(state, name).items() if one.token not in gone}
         for name in ("activities", "calls", "incidents")
     }
+    if state.approvals:
+        rest = {k: one for k, one in state.approvals.items() if one.token not in gone}
+        changes["approvals"] = rest
     return changes | {"timers": {k: t for k, t in state.timers.items() if k not in gone}}
 
 

@@ -16,6 +16,7 @@ from streams.domain.instance.variables import given_variables
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.net.starts import name_of, triggered_starts
+from streams.domain.net.version_ranges import listed
 from streams.domain.protocol import Decision, Outcome, Rejected
 
 Beginning = RunInstance | CreateInstance | StartChild
@@ -102,11 +103,7 @@ def _prepare(
     wanted, version = command.definition_id, command.version
     definition = ctx.definitions.find(ctx.tenant, wanted, version)
     if definition is None:
-        which = f"version {version} of definition" if version else "definition"
-        return Rejected(
-            "NotFound",
-            f"{which} {wanted!r} is not published: see `tidemill definition list`",
-        )
+        return _unknown(wanted, version, ctx)
     graph = graph_of(definition)
     variables = given_variables(command.variables)
     if isinstance(variables, Rejected):
@@ -124,6 +121,14 @@ def _prepare(
             return given
         metadata = given
     return too_large(variables, ctx) or (graph, variables, metadata)
+
+
+def _unknown(name: str, version: str, ctx: Decision) -> Rejected:
+    """Return the refusal of a definition or a version that there is not."""
+    known = ctx.definitions.versions(ctx.tenant, name)
+    which = f"version {version} of definition" if version else "definition"
+    what = f"published are {listed(known)}" if known else "see `tidemill definition list`"
+    return Rejected("NotFound", f"{which} {name!r} is not published: {what}")
 
 
 def exists_already(state: InstanceState, ctx: Decision) -> Rejected:

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.events import NO_PARENT, Parent
 from streams.domain.instance.chunks import Chunks
+from streams.domain.instance.state_approval import OpenApproval
 
 CREATED: Final = "Created"
 RUNNING: Final = "Running"
@@ -159,7 +160,7 @@ class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Somebody who is to be told of an incident. Its key is the first request's sequence."""
+    """Somebody who is to be told of something. Its key is the first request's sequence."""
 
     incident: int
     recipient: str
@@ -167,6 +168,8 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: int
     retry_at: int = 0
     """When the next attempt is due; 0 while one is under way."""
+    approval: int = 0
+    """What it is about where it is no incident."""
 
 
 class Completion(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -207,6 +210,18 @@ class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of sets: elements, as a JSON list, that others have added since."""
 
 
+class OpenSection(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A section that waits for its lock, or has it. Its key is the sequence of its first event."""
+
+    node: str
+    token: int
+    lock: str
+    ttl_ms: int
+    fence: int = 0
+    """The fencing token; 0 while it waits."""
+    extend_at: int = 0
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -245,6 +260,8 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     waits: dict[int, OpenWait] = {}
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
+    approvals: dict[int, OpenApproval] = {}
+    sections: dict[int, OpenSection] = {}
 
     def completions_kept(self) -> Iterator[Completion]:
         """Yield all that can be undone, and what is being undone."""

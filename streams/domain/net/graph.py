@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.approval import Approval
+from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
@@ -69,6 +72,7 @@ class Graph:
 
     __slots__ = (
         "_types",
+        "approvals",
         "boundaries",
         "compensated",
         "conditions",
@@ -80,6 +84,7 @@ class Graph:
         "inputs",
         "joins",
         "keys",
+        "locks",
         "merges",
         "messages",
         "nodes",
@@ -135,6 +140,8 @@ class Graph:
         )
         """Wait nodes that a token may leave at once."""
         self.straight = self._straight_ways()
+        self.locks: dict[str, dict[str, Value]] = {}
+        """What is computed of the locks of sections: name, time to live, wait."""
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -151,6 +158,7 @@ class Graph:
 
     def _compile_whole(self, definition: Definition) -> None:
         """Compile what belongs to the workflow as a whole."""
+        self.approvals = dict(self._approvals())
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
@@ -164,6 +172,12 @@ class Graph:
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
+
+    def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
+        for node in self.nodes.values():
+            if isinstance(node.kind, Approval):
+                value = partial(self._value, scope=node.scope)
+                yield node.id, compiled_approval(node.kind, f"node {node.id}", value)
 
     def _joins(self, several: list[Node]) -> tuple[dict[str, int], frozenset[str]]:
         """Return the counts of partial joins, and all nodes that wait for several tokens."""
@@ -249,9 +263,13 @@ class Graph:
     def _conditions(self) -> Conditions:
         programs = {}
         for name, node in self.nodes.items():
-            trigger = getattr(node.kind, "trigger", None)
-            if isinstance(trigger, ConditionTrigger):
-                programs[name] = compile_cel(trigger.condition, self._declared(node.scope))
+            triggers = {name: getattr(node.kind, "trigger", None)}
+            if isinstance(node.kind, Wait):
+                leaves = (leaf for _, leaf in leaves_of(node.kind.whole))
+                triggers = {place_of(name, leaf.number): leaf.trigger for leaf in leaves}
+            for place, trigger in triggers.items():
+                if isinstance(trigger, ConditionTrigger):
+                    programs[place] = compile_cel(trigger.condition, self._declared(node.scope))
         return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
@@ -278,10 +296,15 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
+        if isinstance(kind, Scope) and kind.lock is not None:
+            self.locks[name] = {
+                key: self._value(value, f"node {name}: lock {key}", node.scope)
+                for key, value in kind.lock.values()
+            }
         self._compile_event(name, kind, node.scope)
         if isinstance(kind, Wait):
             for _, leaf in leaves_of(kind.whole):
-                self._compile_event(place_of(name, leaf), leaf, node.scope)
+                self._compile_event(place_of(name, leaf.number), leaf, node.scope)
         if isinstance(kind, WithOutput) and kind.output:
             seen = name if isinstance(kind, Scope) else node.scope
             self.outputs[name] = tuple(

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.locking import Locking
 from streams.domain.net.repeat import Repeat
 from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
@@ -166,7 +168,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
 
     definition_id: str
     version: str = ""
-    """Exact version, or empty for the newest when the child starts."""
+    """Version, or a range of them, empty for any: the newest in it when the child starts."""
     input: dict[str, Expression] = {}
     result_path: str = ""
     output: dict[str, Expression] = {}
@@ -194,6 +196,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
     """Merge policies of local variables that have one."""
+    lock: Locking | None = None
+    """Held while the scope runs."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -294,11 +298,13 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
-Host = Activity | Call | Scope
+Host = Activity | Approval | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
+Waiting = (
+    Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
+)
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
+WithOutput = Start | Activity | Approval | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 

@@ -136,23 +136,26 @@ class _Translation:
         """Yield what a host does beside which events begin ways of their own."""
         once = list(filter(_once, events))
         active, *states = (self._bit[place] for place in _places_of(node.id, events))
-        armed, over = states[: len(once)], states[len(once) :]
+        count = len(once)
+        armed, over, again = states[:count], states[count : 2 * count], states[2 * count :]
         for flow in self._ways_in[node.id]:
-            yield Firing((Step(node.id),), self._bit[flow.id], active | sum(armed))
+            put = active | sum(armed) | sum(again)
+            yield Firing((Step(node.id),), self._bit[flow.id], put)
         for event, ready, used in zip(once, armed, over, strict=True):
             for post, taken in self._exits(event):
                 step = (Step(event.id, taken),)
                 yield Firing(step, active | ready, active | used | post)
-        for event in events:
-            if event.id in self._on_way:
-                for post, taken in self._exits(event):
-                    step = (Step(event.id, taken),)
-                    yield Firing(step, active, active | post, absent=self._on_way[event.id])
+        repeated = [event for event in events if event.id in self._on_way]
+        for event, ready in zip(repeated, again, strict=True):
+            for post, taken in self._exits(event):
+                step, pre = (Step(event.id, taken),), active | ready
+                yield Firing(step, pre, pre | post, absent=self._on_way[event.id])
         ways_out = [node, *filter(_stops, events)]
         for marks in product(*zip(armed, over, strict=True)):
             for way in ways_out:
                 for post, taken in self._exits(way):
-                    yield Firing((Step(way.id, taken),), active | sum(marks), post)
+                    pre = active | sum(marks) | sum(again)
+                    yield Firing((Step(way.id, taken),), pre, post)
 
     def _entries(self, node: Node) -> Iterator[Entry]:
         """Yield what a node waits for: one flow, or with a join several."""
@@ -245,9 +248,11 @@ def _spent(flow: str) -> str:
 
 
 def _places_of(host: str, events: list[Node]) -> list[str]:
-    """Return the places of such a host: that it is at work, and how what comes once stands."""
-    names = [event.id for event in events if _once(event)]
-    return [f"{host}/active", *(f"{n}/armed" for n in names), *(f"{n}/over" for n in names)]
+    """Return the places of such a host: that it is at work, and how each of its events stands."""
+    once = [event.id for event in events if _once(event)]
+    again = [event.id for event in events if repeats(event.kind)]
+    marks = [*(f"{n}/armed" for n in once), *(f"{n}/over" for n in once)]
+    return [f"{host}/active", *marks, *(f"{n}/again" for n in again)]
 
 
 def _subsets(flows: list[str]) -> Iterator[frozenset[str]]:

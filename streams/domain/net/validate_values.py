@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.approval import Approval, values_of
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.locking import locking_problems
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -41,6 +43,8 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
+        if isinstance(node.kind, Scope):
+            found.extend(locking_problems(("nodes", node.id), node.kind.lock))
         found.extend(wait_problems(node))
     return found
 
@@ -54,8 +58,14 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
-        for path, expression in repeat_expressions(node):
+        for path, expression in (*_lock_values(node.kind), *repeat_expressions(node)):
             yield (*where, *path), expression, node.scope
+
+
+def _lock_values(kind: object) -> Iterator[tuple[Where, Expression]]:
+    """Iterate over what is computed of a section's lock."""
+    if isinstance(kind, Scope) and kind.lock is not None:
+        yield from ((("lock", key), value) for key, value in kind.lock.values())
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
@@ -63,6 +73,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     single: dict[str, Expression | None] = {**timing_of(kind)}
     if isinstance(kind, Activity):
         single = {"input": kind.input}
+    elif isinstance(kind, Approval):
+        yield from values_of(kind)
     elif isinstance(kind, Throw):
         single = {"payload": kind.payload}
     elif isinstance(kind, End) and kind.error is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import Expression, MessageTrigger, Node, Wait
 from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.timing import timing_of, timing_problems
@@ -46,6 +47,8 @@ def wait_values(kind: Wait) -> Iterator[tuple[Path, Expression]]:
             yield _inside(path, (word,)), value
         if isinstance(leaf.trigger, MessageTrigger):
             yield (*path, "key"), leaf.trigger.key
+        elif isinstance(leaf.trigger, ConditionTrigger):
+            yield (*path, "condition"), Expression(f"${{{leaf.trigger.condition}}}")
 
 
 def _inside(path: Path, rest: Path) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression
 
 if TYPE_CHECKING:  # The triggers stand in the module that lists this kind among all.
@@ -27,7 +28,7 @@ class Leaf(msgspec.Struct, frozen=True, gc=False, tag="leaf"):
 
     number: int
     name: str
-    trigger: MessageTrigger | SignalTrigger | TimerTrigger
+    trigger: MessageTrigger | SignalTrigger | TimerTrigger | ConditionTrigger
 
 
 class AllOf(msgspec.Struct, frozen=True, gc=False, tag="all"):
@@ -120,6 +121,9 @@ def depth_of(part: Part) -> int:
     return 1 + max(map(depth_of, inner), default=0)
 
 
-def place_of(node: str, leaf: Leaf) -> str:
-    """Return the name under which the values of an event are compiled; no node has it."""
-    return f"{node}/{leaf.number}"
+def place_of(node: str, number: int) -> str:
+    """Return the name under which the values of a wait's event are compiled; no node has it.
+
+    An event that is a node by itself (number 0) has the node's.
+    """
+    return f"{node}/{number}" if number else node
