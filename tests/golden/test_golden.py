@@ -48,6 +48,7 @@ from streams.testing.spec import activity_type, channel, definition, device, ins
 from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
 from tests.golden.data import DATA
+from tests.golden.starts import STARTS
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
 SOURCE = """
@@ -188,19 +189,7 @@ def listening():
     return channel("signal:evening").with_limits(fan_out=2).given(*waits)
 
 
-TICKS = """
-id: flow
-version: 1.0.0
-nodes:
-  heard: {type: start, message: m, next: end}
-  ticks: {type: start, cycle: R/PT10S, next: end}
-  end: {type: end}
-"""
-
-
-def verdict(source=SOURCE):
-    if source != SOURCE:
-        return RecordVerdict("1.0.0", source_hash(source), "sound")
+def verdict():
     return RecordVerdict("1.0.0", source_hash(SOURCE), "unsound", "why", b'[{"line":3}]', 7)
 
 
@@ -271,6 +260,7 @@ def registered():
 HISTORIES = {
     **COMPENSATION,
     **DATA,
+    **STARTS,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -342,12 +332,6 @@ HISTORIES = {
         .given(FireTimer(0))
     ),
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
-    "schedule.fired": lambda: (
-        definition("flow")
-        .given(PublishDefinition(TICKS), verdict(TICKS))
-        .later(10_000)
-        .given(FireTimer(0))
-    ),
     "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
     "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
     "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
