@@ -283,7 +283,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer`, `message`, `signal`, `condition`, `error`."""
+    """`timer`, `message`, `signal`, `condition`, `error`, `escalation`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""

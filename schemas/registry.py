@@ -19,6 +19,8 @@ from schemas import (
     data_events,
     definition_events,
     definitions,
+    escalation_commands,
+    escalation_events,
     events,
     iteration_events,
     lock_events,
@@ -64,6 +66,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    escalation_commands.EscalateCall: "EscalateCall",
     commands.CompensateInstance: "CompensateInstance",
     commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
@@ -113,6 +116,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    escalation_events.EscalationRaised: "escalation.raised",
     condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
@@ -200,7 +204,8 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _COMMAND_MODULES: Final = tuple(
-    module.__name__ for module in (commands, activity_type_commands, approval_commands)
+    module.__name__
+    for module in (commands, activity_type_commands, approval_commands, escalation_commands)
 )
 _EVENTS: Final = (
     events,
@@ -213,6 +218,7 @@ _EVENTS: Final = (
     condition_events,
     data_events,
     definition_events,
+    escalation_events,
     lock_events,
     section_events,
 )

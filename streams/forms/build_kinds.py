@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Final
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
@@ -138,7 +139,7 @@ def _(shape: TimerShape) -> NodeKind:
 def _(shape: EndShape) -> NodeKind:
     thrown = shape.error
     error = Failure(thrown.code, Expression(thrown.message)) if thrown else None
-    return End(error, shape.terminate)
+    return End(error, shape.terminate, shape.escalation)
 
 
 @kind_of.register
@@ -176,6 +177,8 @@ def _(shape: CatchShape) -> NodeKind:
 def _(shape: ThrowShape) -> NodeKind:
     if shape.compensate is not None:
         return Compensate(shape.compensate.removeprefix(ALL))
+    if shape.escalation is not None:
+        return Throw(EscalationTrigger(shape.escalation), Expression(shape.payload))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -204,6 +207,8 @@ def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
+    if shape.escalation is not None:
+        return EscalationTrigger(shape.escalation.removeprefix(ANY_ERROR))
     if shape.message is not None or shape.signal is not None or shape.condition is not None:
         return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")

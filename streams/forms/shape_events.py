@@ -70,12 +70,13 @@ class CatchShape(ChannelShape):
 
 
 class ThrowShape(ChannelShape):
-    """`type: throw`: a message, a signal, or `compensate`: a node, or `*` for all."""
+    """`type: throw`: a message, a signal, an escalation, or `compensate`: a node, `*` for all."""
 
-    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "compensate")
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "compensate", "escalation")
 
     type: Literal["throw"]
     compensate: str | None = Field(default=None, min_length=1)
+    escalation: str | None = Field(default=None, min_length=1, max_length=128)
     payload: Any = None
     ttl: Duration = 3_600_000
 
@@ -98,13 +99,14 @@ class BoundaryShape(MomentShape):
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
     condition: str | None = None
+    escalation: str | None = None
     key: Any = ""
     fallback: bool = False
     output: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        ways = (*MOMENTS, "error", "message", "signal", "condition")
+        ways = (*MOMENTS, "error", "message", "signal", "condition", "escalation")
         if sum(getattr(self, way) is not None for way in ways) != 1:
             raise ValueError(f"a boundary event has one of {', '.join(ways)}")
         if self.zone is not None and not self.has_timer():

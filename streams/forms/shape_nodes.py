@@ -32,6 +32,7 @@ class EndShape(NodeShape):
     type: Literal["end"]
     error: FailureShape | None = None
     terminate: bool = False
+    escalation: str = Field(default="", max_length=128)
 
     @field_validator("error", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
@@ -122,7 +123,10 @@ def _(kind: PartialJoin) -> dict[str, Any]:
 def _(kind: End) -> dict[str, Any]:
     error = kind.error
     thrown = error and {"code": error.code, **given(message=error.message.source)}
-    return {"type": "end", **given(error=thrown, terminate=kind.terminate or None)}
+    return {
+        "type": "end",
+        **given(error=thrown, terminate=kind.terminate or None, escalation=kind.escalation),
+    }
 
 
 @written.register
@@ -188,6 +192,8 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, EscalationTrigger):
+        return {"escalation": kind.code or ANY_ERROR}
     if isinstance(kind, ConditionTrigger):
         return {"condition": f"${{{kind.condition}}}"}
     return {**moment(kind), **given(missed="each" if kind.each else None)}

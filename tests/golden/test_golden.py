@@ -47,6 +47,7 @@ from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
 from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
+from tests.golden.conditions import CONDITIONS
 from tests.golden.data import DATA
 from tests.golden.starts import STARTS
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
@@ -227,18 +228,6 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
-CONDITIONAL = """
-id: conditional
-version: 1.0.0
-nodes:
-  start: {type: start, next: work}
-  work: {type: activity, activity_type: job, next: end}
-  many: {type: boundary, on: work, condition: "${n > 5}", interrupting: false, next: told}
-  told: {type: end}
-  end: {type: end}
-"""
-
-
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
@@ -258,6 +247,7 @@ def registered():
 
 
 HISTORIES = {
+    **CONDITIONS,
     **COMPENSATION,
     **DATA,
     **STARTS,
@@ -298,9 +288,6 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
-    "condition.ended": lambda: instance(CONDITIONAL).given(
-        RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
-    ),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),

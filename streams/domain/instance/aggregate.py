@@ -9,6 +9,7 @@ import msgspec
 
 from schemas import commands as c
 from schemas import results as r
+from schemas.escalation_commands import EscalateCall
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
 from streams.domain.instance.approvals import APPROVAL_VERBS
@@ -17,6 +18,7 @@ from streams.domain.instance.cancel import decide_cancel, decide_compensate, dec
 from streams.domain.instance.complete_activity import decide_complete
 from streams.domain.instance.conditions import conditions_settled
 from streams.domain.instance.correlate import decide_closed, decide_correlate
+from streams.domain.instance.escalate import decide_escalate_call
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
 from streams.domain.instance.intervene import (
@@ -33,6 +35,7 @@ from streams.domain.instance.operate import (
     decide_suspend,
     decide_terminate,
 )
+from streams.domain.instance.parts import divide, joined
 from streams.domain.instance.start import (
     decide_child,
     decide_create,
@@ -67,6 +70,7 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.DiscardCompensation: decide_discard,
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
+    EscalateCall: decide_escalate_call,
     c.Continue: decide_continue,
     c.Correlate: decide_correlate,
     c.SubscriptionClosed: decide_closed,
@@ -119,6 +123,8 @@ class InstanceAggregate:
     encode = staticmethod(s.encode)
     decode = staticmethod(s.decode_state)
     remnant = staticmethod(s.remnant)
+    divide = staticmethod(divide)
+    joined = staticmethod(joined)
     next_due = staticmethod(next_due)
 
     @staticmethod

@@ -13,6 +13,7 @@ from streams.domain.instance.state import OpenSubscription as Waiting
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import (
     Boundary,
     Channelled,
@@ -47,11 +48,13 @@ def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
     if any(one.token == token for one in work.state.subscriptions.values()):
         return []
     names = work.graph.boundaries.get(host, ())
-    return [awaited(work, name, scope) for name in names if not _is_error(work, name)]
+    return [awaited(work, name, scope) for name in names if not _is_thrown(work, name)]
 
 
-def _is_error(work: Work, name: str) -> bool:
-    return isinstance(getattr(work.graph.nodes[name].kind, "trigger", None), ErrorTrigger)
+def _is_thrown(work: Work, name: str) -> bool:
+    return isinstance(
+        getattr(work.graph.nodes[name].kind, "trigger", None), ErrorTrigger | EscalationTrigger
+    )
 
 
 def awaited(work: Work, name: str, scope: int) -> Awaited:
@@ -145,6 +148,7 @@ def following(work: Work, opened: Waiting) -> Next:
 def throw_to_channel(work: Work, node: str, kind: Throw, scope: int) -> bytes:
     """Publish a throw event's message or signal; return its payload."""
     payload = work.graph.inputs[node].json(seen_from(work.state, scope))
+    assert not isinstance(kind.trigger, EscalationTrigger)
     channel = _channel(work, node, kind.trigger, scope)
     name = f"{work.ctx.aggregate_id}@{work.state.incarnation}:{work.next_sequence}"
     if isinstance(kind.trigger, MessageTrigger):

@@ -19,6 +19,7 @@ from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
+from streams.domain.instance.evolve_escalation import ESCALATIONS
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.evolve_sections import SECTIONS
@@ -354,6 +355,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **RECOVERY,
     **COMPENSATION,
     **CONDITIONS,
+    **ESCALATIONS,
     **DATA,
     **ITERATION,
     **WAITS,

@@ -20,6 +20,7 @@ from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
+    Compensate,
     Definition,
     End,
     Expression,
@@ -134,11 +135,8 @@ class Graph:
             if isinstance(node.kind, InclusiveGateway)
         }
         self.partial_joins, self.joins = self._joins(several)
-        self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
-        self.passed = frozenset(
-            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
-        )
-        """Wait nodes that a token may leave at once."""
+        self.waits, self.passed = self._resting()
+        """Nodes at which a token rests; of these, those that it may leave at once."""
         self.straight = self._straight_ways()
         self.locks: dict[str, dict[str, Value]] = {}
         """What is computed of the locks of sections: name, time to live, wait."""
@@ -172,6 +170,14 @@ class Graph:
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
+
+    def _resting(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the nodes at which a token rests, and those of them it may leave at once."""
+        kinds = {name: node.kind for name, node in self.nodes.items()}
+        raising = {n for n, kind in kinds.items() if isinstance(kind, End) and kind.escalation}
+        passed = {n for n, kind in kinds.items() if isinstance(kind, Throw | Compensate | Scope)}
+        waits = {n for n, kind in kinds.items() if isinstance(kind, Waiting)}
+        return frozenset(waits | raising), frozenset(passed | raising)
 
     def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
         for node in self.nodes.values():

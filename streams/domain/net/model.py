@@ -13,6 +13,7 @@ import msgspec
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.locking import Locking
 from streams.domain.net.repeat import Repeat
@@ -93,6 +94,8 @@ class End(msgspec.Struct, frozen=True, gc=False, tag="end"):
 
     error: Failure | None = None
     terminate: bool = False
+    escalation: str = ""
+    """Code of the escalation that it raises; empty for none."""
 
 
 class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
@@ -236,7 +239,7 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
+Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger | EscalationTrigger
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
@@ -269,9 +272,9 @@ class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
 
 
 class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
-    """Publishes a message or broadcasts a signal, and goes on at once."""
+    """Publishes a message, broadcasts a signal or escalates, and goes on at once."""
 
-    trigger: Channelled
+    trigger: Channelled | EscalationTrigger
     payload: Expression = Expression(None)
     ttl_ms: int = 3_600_000
     """Messages: how long one waits for somebody."""
