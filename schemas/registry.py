@@ -159,6 +159,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
+    definition_events.ScheduleFired: "schedule.fired",
     channel_events.MessagePublished: "message.published",
     channel_events.MessageOffered: "message.offered",
     channel_events.MessageCorrelated: "message.correlated",

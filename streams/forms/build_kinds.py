@@ -119,8 +119,12 @@ kind_of.register(ApprovalShape, build_approval)
 
 @kind_of.register
 def _(shape: StartShape) -> NodeKind:
-    plain = shape.message is None and shape.signal is None
-    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
+    waits: Channelled | TimerTrigger | None = None
+    if shape.has_timer():
+        waits = TimerTrigger(*moment(shape))
+    elif shape.message is not None or shape.signal is not None:
+        waits = channelled(shape)
+    return Start(waits, shape.result_path, expressions(shape.output), shape.missed)
 
 
 @kind_of.register

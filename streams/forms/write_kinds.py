@@ -89,7 +89,8 @@ written.register(Approval, write_approval)
 def _(kind: Start) -> dict[str, Any]:
     waits = {} if kind.trigger is None else trigger(kind.trigger)
     mapping = given(result_path=kind.result_path, output=sources(kind.output))
-    return {"type": "start", **waits, **mapping}
+    missed = given(missed=kind.missed if kind.missed != "once" else None)
+    return {"type": "start", **waits, **missed, **mapping}
 
 
 @written.register

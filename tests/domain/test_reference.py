@@ -181,6 +181,9 @@ def test_a_start_is_taken_by_hand_by_a_message_or_by_a_signal():
     assert (spec.past[-1].input, value(spec, "order")) == (b'{"pieces":3}', {"pieces": 3})
     counted = TriggerInstance("take-order", "1.0.0", "stocktaking", "signal", b"null", "s1")
     assert waiting(instance(text).given(counted)) == ["count"]
+    payload = b'{"due":7,"missed":0}'
+    nightly = TriggerInstance("take-order", "1.0.0", "nightly", "timer", payload, due=7)
+    assert value(instance(text).given(nightly), "due") == 7
 
 
 def test_an_end_takes_its_own_token():

@@ -49,6 +49,7 @@ from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
 from tests.golden.conditions import CONDITIONS
 from tests.golden.data import DATA
+from tests.golden.starts import STARTS
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 from tests.golden.watches import OF_WATCHES
 
@@ -250,6 +251,7 @@ HISTORIES = {
     **CONDITIONS,
     **COMPENSATION,
     **DATA,
+    **STARTS,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),

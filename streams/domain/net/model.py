@@ -245,17 +245,22 @@ Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+    """A start event: none, by a message, a signal, a timer. An instance takes exactly one.
 
     Only a workflow's own scope has starts with a trigger; each scope has at most one without.
     """
 
-    trigger: Channelled | None = None
-    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    trigger: Channelled | TimerTrigger | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any.
+
+    A timer's values are literals: there are no variables yet.
+    """
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
     """Output mapping; the payload is seen as `output`."""
+    missed: Literal["once", "each", "skip"] = "once"
+    """Timers: whether due times that the engine slept through come together, one by one, never."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
