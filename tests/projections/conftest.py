@@ -164,7 +164,9 @@ class Written:
         """Append an event of an aggregate; its sequence follows from those before."""
         if not kind:
             noun = public_type(body).partition(".")[0]
-            kind = {"definition": "definition", "lock": "lock"}.get(noun, "instance")
+            kind = {"definition": "definition", "schedule": "definition", "lock": "lock"}.get(
+                noun, "instance"
+            )
         key = (kind, context.get("tenant", "default"), name, incarnation)
         number = sequence or self.sequences.get(key, 0) + 1
         self.sequences[key] = number

@@ -35,6 +35,7 @@ from streams.domain.instance.operate import (
     decide_suspend,
     decide_terminate,
 )
+from streams.domain.instance.parts import divide, joined
 from streams.domain.instance.start import (
     decide_child,
     decide_create,
@@ -114,7 +115,8 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, undoing, approvals.
+    form = 3
+    """From 3 on: schedules, conditions, devices, merged writes, iterations, undoing, approvals."""
     has_incidents = True
 
     decide = staticmethod(decide)
@@ -122,6 +124,8 @@ class InstanceAggregate:
     encode = staticmethod(s.encode)
     decode = staticmethod(s.decode_state)
     remnant = staticmethod(s.remnant)
+    divide = staticmethod(divide)
+    joined = staticmethod(joined)
     next_due = staticmethod(next_due)
 
     @staticmethod
