@@ -20,8 +20,8 @@ from schemas.registry import BODIES, EVENT_TYPES
 STARTED = e.WorkflowStarted("hello", "1.0.0", {"who": b'"x"'}, metadata=b'{"order":7}')
 
 
-CHANNEL = {"message", "signal", "subscription"}
-"""What channels tell of: the history alone shows it."""
+CHANNEL = {"message", "signal", "subscription", "watch"}
+"""What channels, and the watches of devices, tell of: the history alone shows it."""
 
 
 def texts(raws):

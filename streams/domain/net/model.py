@@ -13,6 +13,7 @@ import msgspec
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.locking import Locking
@@ -239,7 +240,8 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger | EscalationTrigger
+Caught = Channelled | ConditionTrigger | DeviceTrigger
+Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
@@ -262,9 +264,9 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message, a signal or a condition."""
+    """An intermediate event: waits for a message, a signal, a condition or a device."""
 
-    trigger: Channelled | ConditionTrigger
+    trigger: Caught
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
