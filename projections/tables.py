@@ -112,6 +112,7 @@ definitions = Table(
     Column("decided_at", BigInteger),
     Column("partition", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("verdict", Text, nullable=False),
 )
 
 locks = Table(
@@ -138,4 +139,42 @@ locks = Table(
     Column("partition", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     Index(None, "tenant", "state", "id"),
+)
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("instance", Text, primary_key=True),
+    Column("incarnation", Text, primary_key=True),
+    Column("approval", BigInteger, primary_key=True, autoincrement=False),
+    Column("node", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("description", Words, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("assignee", Words, nullable=False),
+    Column("candidate_users", Text, nullable=False),
+    Column("candidate_groups", Text, nullable=False),
+    Column("outcomes", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("documents", Text, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("claimant", Words, nullable=False),
+    Column("owner", Words, nullable=False),
+    # Who has it now: the claimant, else the assignee.
+    Column("whose", Words, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("comments", Text, nullable=False),
+    Column("outcome", Words, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("completed_by", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Index(None, "tenant", "state", "whose"),
 )

@@ -30,6 +30,8 @@ from schemas import (
     tasks,
     telemetry,
     wait_events,
+    watch_commands,
+    watch_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -83,6 +85,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.Correlate: "Correlate",
     commands.SubscriptionClosed: "SubscriptionClosed",
     commands.ContinueBroadcast: "ContinueBroadcast",
+    watch_commands.OpenWatch: "OpenWatch",
+    watch_commands.MeetWaits: "MeetWaits",
+    watch_commands.WatchDevice: "WatchDevice",
+    watch_commands.UnwatchDevice: "UnwatchDevice",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
@@ -153,6 +159,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
+    definition_events.ScheduleFired: "schedule.fired",
     channel_events.MessagePublished: "message.published",
     channel_events.MessageOffered: "message.offered",
     channel_events.MessageCorrelated: "message.correlated",
@@ -166,6 +173,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     lock_events.LockExtended: "lock.extended",
     lock_events.LockReleased: "lock.released",
     lock_events.LockRequestRefused: "lock.refused",
+    watch_events.WatchOpened: "watch.opened",
+    watch_events.WatchMatched: "watch.matched",
+    watch_events.WatchAsked: "watch.asked",
+    watch_events.WatchTaken: "watch.taken",
+    watch_events.WatchRejected: "watch.rejected",
+    watch_events.WatchEnded: "watch.ended",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -173,6 +186,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     telemetry.DeviceCommand: "DeviceCommand",
     telemetry.DeviceState: "DeviceState",
     telemetry.DeviceEvent: "DeviceEvent",
+    telemetry.DeviceCheck: "DeviceCheck",
     definitions.DefinitionRecord: "DefinitionRecord",
     activity_types.ActivityTypeRecord: "ActivityTypeRecord",
 }
@@ -204,11 +218,18 @@ VERSIONS: Final[dict[str, int]] = {
 
 _COMMAND_MODULES: Final = tuple(
     module.__name__
-    for module in (commands, activity_type_commands, approval_commands, escalation_commands)
+    for module in (
+        commands,
+        activity_type_commands,
+        approval_commands,
+        escalation_commands,
+        watch_commands,
+    )
 )
 _EVENTS: Final = (
     events,
     wait_events,
+    watch_events,
     iteration_events,
     activity_type_events,
     approval_events,

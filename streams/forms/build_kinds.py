@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Final
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
@@ -13,6 +14,7 @@ from streams.domain.net.model import (
     Boundary,
     Call,
     Catch,
+    Caught,
     Channelled,
     Compensate,
     End,
@@ -46,6 +48,7 @@ from streams.forms.build_parts import (
 )
 from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
+from streams.forms.shape_device import TESTS, DeviceKeys
 from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
@@ -116,8 +119,12 @@ kind_of.register(ApprovalShape, build_approval)
 
 @kind_of.register
 def _(shape: StartShape) -> NodeKind:
-    plain = shape.message is None and shape.signal is None
-    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
+    waits: Channelled | TimerTrigger | None = None
+    if shape.has_timer():
+        waits = TimerTrigger(*moment(shape))
+    elif shape.message is not None or shape.signal is not None:
+        waits = channelled(shape)
+    return Start(waits, shape.result_path, expressions(shape.output), shape.missed)
 
 
 @kind_of.register
@@ -205,7 +212,10 @@ def trigger(shape: BoundaryShape) -> Trigger:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
     if shape.escalation is not None:
         return EscalationTrigger(shape.escalation.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None or shape.condition is not None:
+    if (
+        isinstance(shape.message or shape.signal or shape.condition, str)
+        or shape.device is not None
+    ):
         return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
 
@@ -216,11 +226,30 @@ def moment(shape: MomentShape) -> Moment:
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
-def caught(shape: BoundaryShape | CatchShape) -> Channelled | ConditionTrigger:
-    """Return a message, a signal or a condition."""
+def caught(shape: BoundaryShape | CatchShape) -> Caught:
+    """Return a message, a signal, a condition or a device, whose condition is its own."""
+    if shape.device is not None:
+        return device(shape)
     if shape.condition is not None:
         return ConditionTrigger(shape.condition)
     return channelled(shape)
+
+
+def device(shape: DeviceKeys) -> DeviceTrigger:
+    """Return what of a device is waited for."""
+    silent = shape.silent is not None
+    test = next((key for key in TESTS if getattr(shape, key) is not None), "")
+    bound = None if test in {"", "condition"} else Expression(getattr(shape, test))
+    return DeviceTrigger(
+        Expression(shape.device),
+        shape.metric,
+        shape.event_type,
+        "silent" if silent else test,
+        bound,
+        shape.condition or "",
+        optional(shape.silent if silent else shape.hold),
+        shape.initial,
+    )
 
 
 def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:

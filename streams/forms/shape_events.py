@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from streams.domain.net.timing import MOMENTS
 from streams.forms.shape_base import Duration, NodeShape
+from streams.forms.shape_device import DeviceKeys, check_device, ways_of
 
 
 class MomentShape(NodeShape):
@@ -49,7 +50,7 @@ class ChannelShape(NodeShape):
 
     @model_validator(mode="after")
     def _one_name(self) -> ChannelShape:
-        if sum(getattr(self, way) is not None for way in self.ways) != 1:
+        if ways_of(self, self.ways) != 1:
             raise ValueError(f"one of {', '.join(self.ways[:-1])} and {self.ways[-1]} is needed")
         if self.signal is not None and self.key != "":
             raise ValueError("a signal goes to all: it has no key")
@@ -58,15 +59,20 @@ class ChannelShape(NodeShape):
         return self
 
 
-class CatchShape(ChannelShape):
-    """`type: catch`."""
+class CatchShape(ChannelShape, DeviceKeys):
+    """`type: catch`; it may wait for a device, too."""
 
-    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "condition")
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "condition", "device")
 
     type: Literal["catch"]
     condition: str | None = None
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_a_device(self) -> CatchShape:
+        check_device(self)
+        return self
 
 
 class ThrowShape(ChannelShape):
@@ -88,8 +94,8 @@ class ThrowShape(ChannelShape):
         return self
 
 
-class BoundaryShape(MomentShape):
-    """`type: boundary`: one key says when, of a moment, an error, a message, a signal."""
+class BoundaryShape(MomentShape, DeviceKeys):
+    """`type: boundary`: one key says when, of a moment, an error, a message, a device."""
 
     type: Literal["boundary"]
     host: str = Field(min_length=1)
@@ -106,9 +112,10 @@ class BoundaryShape(MomentShape):
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        ways = (*MOMENTS, "error", "message", "signal", "condition", "escalation")
-        if sum(getattr(self, way) is not None for way in ways) != 1:
+        ways = (*MOMENTS, "error", "message", "signal", "condition", "escalation", "device")
+        if ways_of(self, ways) != 1:
             raise ValueError(f"a boundary event has one of {', '.join(ways)}")
+        check_device(self)
         if self.zone is not None and not self.has_timer():
             raise ValueError("a zone belongs to a timer: duration, date, cycle or cron")
         if self.missed == "each" and (

@@ -34,7 +34,7 @@ from schemas.definition_events import ListedStart
 from schemas.events import ErrorOccurred, EventTriggered, WorkflowStarted
 from schemas.ids import is_client_id
 from schemas.results import RecordVerdict
-from streams.domain.definition.starts import started_id
+from streams.domain.definition.ids import started_id
 from streams.domain.definition.state import source_hash
 from streams.domain.protocol import SendCommand
 from streams.forms import read_definition
@@ -160,6 +160,14 @@ def test_what_waits_is_not_started_by_a_definition_that_is_published_later():
     spec = spec.when(message("m2")).then(MessagePublished, SubscriptionOpened)
     after = spec.when(answer(AcceptMessage, "order", 3, "m2")).then(MessageCorrelated)
     assert [one.id for one in after.state.messages.values()] == ["m1"]
+
+
+def test_a_definition_that_turns_one_message_down_is_not_given_another_that_waits():
+    spec = keyed().given(message())
+    spec = replace(spec, definitions=keyed(V1).definitions).given(message("m2"))
+    refused = spec.when(answer(RejectMessage, "order", 3, "m2", reason="no"))
+    refused.then(has(MessageRejected, offers=[]), SubscriptionEnded)
+    assert refused.effects == []
 
 
 def test_a_message_that_may_not_wait_is_offered_and_gone_when_it_is_refused():

@@ -49,7 +49,9 @@ from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
 from tests.golden.conditions import CONDITIONS
 from tests.golden.data import DATA
+from tests.golden.starts import STARTS
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
+from tests.golden.watches import OF_WATCHES
 
 SOURCE = """
 id: flow
@@ -249,6 +251,7 @@ HISTORIES = {
     **CONDITIONS,
     **COMPENSATION,
     **DATA,
+    **STARTS,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -323,6 +326,7 @@ HISTORIES = {
     "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
     "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
     "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
+    **OF_WATCHES,
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]

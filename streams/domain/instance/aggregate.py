@@ -115,7 +115,8 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, undoing, approvals.
+    form = 3
+    """From 3 on: schedules, conditions, devices, merged writes, iterations, undoing, approvals."""
     has_incidents = True
 
     decide = staticmethod(decide)

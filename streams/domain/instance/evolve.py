@@ -269,8 +269,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
-    if event.schedule or event.part:
-        opened = replace(opened, schedule=event.schedule, part=event.part)
+    if event.schedule or event.part or event.wait:
+        opened = replace(opened, schedule=event.schedule, part=event.part, wait=event.wait)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)

@@ -138,6 +138,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a condition that acts each time it becomes true: that it has, and is still true."""
     part: int = 0
     """Of a combined wait: the number of the event among those of its node."""
+    wait: bytes = b""
+    """Devices: JSON of the `DeviceWait` that it waits for."""
 
 
 class OpenWait(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.commands import CloseSubscription, DiscardCompensation, ReturnLock
 from schemas.events import EventAwaited
+from schemas.ids import channel_address
 from schemas.section_events import SectionAwaited
 from schemas.tasks import ActivityCancellation
 from streams.domain.instance.evolve import evolve
@@ -115,8 +116,8 @@ class Work:
         self.effects.append(SendCommand("instance", aggregate_id, incarnation, body))
 
     def tell_channel(self, channel: str, body: msgspec.Struct) -> None:
-        """Send a command to a channel."""
-        self.effects.append(SendCommand("channel", channel, "", body))
+        """Send a command to a channel, or to the watch of a device."""
+        self.effects.append(SendCommand(*channel_address(channel), "", body))
 
     def answered(self, subscription: int) -> None:
         """Note that a channel knows itself that this subscription is over."""

@@ -14,6 +14,8 @@ from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.approval import Approval
 from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.condition import Conditions, ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.device_program import DeviceProgram, compile_device
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
@@ -79,6 +81,7 @@ class Graph:
         "conditions",
         "default_variables",
         "definition",
+        "devices",
         "given",
         "handlers",
         "incoming",
@@ -146,6 +149,7 @@ class Graph:
         """Inputs of calls and scopes: variable, value."""
         self.keys: dict[str, Value] = {}
         """Correlation keys of what catches or throws messages."""
+        self.devices: dict[str, DeviceProgram] = {}
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
         self.timing: dict[str, dict[str, Value]] = {}
@@ -319,7 +323,7 @@ class Graph:
             )
 
     def _compile_event(self, name: str, kind: object, scope: str) -> None:
-        """Compile when an event is due, and its key."""
+        """Compile when an event is due, its key, and what of a device it waits for."""
         trigger = getattr(kind, "trigger", None)
         timing = timing_of(trigger or kind)
         if timing:
@@ -329,6 +333,13 @@ class Graph:
             }
         if isinstance(trigger, MessageTrigger):
             self.keys[name] = self._value(trigger.key, f"node {name}: key", scope)
+        elif isinstance(trigger, DeviceTrigger):
+            self.devices[name] = compile_device(
+                trigger,
+                f"node {name}",
+                lambda given, where: self._value(given, where, scope),
+                self._declared(scope),
+            )
 
 
 _GRAPHS: dict[int, Graph] = {}

@@ -13,6 +13,7 @@ import msgspec
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.locking import Locking
@@ -239,27 +240,33 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger | EscalationTrigger
+Caught = Channelled | ConditionTrigger | DeviceTrigger
+Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+    """A start event: none, by a message, a signal, a timer. An instance takes exactly one.
 
     Only a workflow's own scope has starts with a trigger; each scope has at most one without.
     """
 
-    trigger: Channelled | None = None
-    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    trigger: Channelled | TimerTrigger | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any.
+
+    A timer's values are literals: there are no variables yet.
+    """
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
     """Output mapping; the payload is seen as `output`."""
+    missed: Literal["once", "each", "skip"] = "once"
+    """Timers: whether due times that the engine slept through come together, one by one, never."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message, a signal or a condition."""
+    """An intermediate event: waits for a message, a signal, a condition or a device."""
 
-    trigger: Channelled | ConditionTrigger
+    trigger: Caught
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}

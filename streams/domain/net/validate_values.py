@@ -8,6 +8,7 @@ from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
 from streams.domain.net.approval import Approval, values_of
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.locking import locking_problems
 from streams.domain.net.model import (
     Activity,
@@ -83,11 +84,18 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
         yield from wait_values(kind)
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
-    trigger = getattr(kind, "trigger", None)
-    if isinstance(trigger, MessageTrigger):
-        single["key"] = trigger.key
-    elif isinstance(trigger, ConditionTrigger):
-        single["condition"] = Expression(f"${{{trigger.condition}}}")
+    single |= _of_trigger(getattr(kind, "trigger", None))
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
+
+
+def _of_trigger(trigger: object) -> dict[str, Expression | None]:
+    if isinstance(trigger, MessageTrigger):
+        return {"key": trigger.key}
+    if isinstance(trigger, ConditionTrigger):
+        return {"condition": Expression(f"${{{trigger.condition}}}")}
+    if isinstance(trigger, DeviceTrigger):
+        values = {"device": trigger.device, "hold": trigger.duration}
+        return {**values, trigger.test: trigger.bound}
+    return {}
