@@ -89,6 +89,10 @@ class _Flow:
     def _is_inner_join(self, task: Task) -> bool:
         return task.kind == "join" and self._outlives(task) and not self._of_many(task)
 
+    def _counts(self, join: Task) -> bool:
+        """Tell whether a join goes by how many have arrived, which a variable says."""
+        return self._of_many(join) or (self._outlives(join) and "cancel" not in join.attributes)
+
     def _of_many(self, join: Task) -> bool:
         return join.attributes.get("context", "") in self._many
 
@@ -97,10 +101,10 @@ class _Flow:
         for first in regions:
             if first in self._many:
                 continue
+            enter = f"{first}.enter" if f"{first}.enter" in nodes else _scope(first)
             for node in nodes.values():
                 node["next"] = [
-                    flow | {"to": _scope(first)} if flow["to"] == first else flow
-                    for flow in _flows(node)
+                    flow | {"to": enter} if flow["to"] == first else flow for flow in _flows(node)
                 ]
 
     # Nodes.
@@ -143,7 +147,7 @@ class _Flow:
             output[f"{task.name}_done"] = "true"
         for target in targets(task):
             after = self._process.tasks.get(target)
-            if after is not None and after.kind == "join" and self._of_many(after):
+            if after is not None and after.kind == "join" and self._counts(after):
                 self._declare(f"{target}_arrived", default=0)
                 output[f"{target}_arrived"] = f"{target}_arrived + 1"
         if task.kind == "gate":
@@ -212,31 +216,53 @@ class _Flow:
         if first in self._many:
             return self._each(first, members, last)
         join = self._process.tasks[last]
-        cancels = "cancel" in join.attributes
         inner: Nodes = {"in": {"type": "start", "next": [{"to": first}]}}
         for name in members:
             inner |= self._node(self._process.tasks[name])
-        fired = {"type": "join", "count": join.number("threshold"), "next": [{"to": "fired"}]}
         after = [self._flow(join, way) for way in join.ways]
         scope = _scope(first)
-        if cancels:
-            inner |= {last: fired, "fired": {"type": "end", "terminate": True}}
-            return {scope: {"type": "scope", "nodes": _own(inner, scope), "next": after}}
-        inner |= {last: fired, "fired": {"type": "end", "escalation": "Fired"}}
+        if "cancel" not in join.attributes:
+            return self._outliving(first, inner, join, after)
+        fired = {"type": "join", "count": join.number("threshold"), "next": [{"to": "fired"}]}
+        inner |= {last: fired, "fired": {"type": "end", "terminate": True}}
+        return {scope: {"type": "scope", "nodes": _own(inner, scope), "next": after}}
+
+    def _outliving(
+        self, first: str, inner: Nodes, join: Task, after: list[dict[str, Any]]
+    ) -> Nodes:
+        """Go on when so many have arrived; the next round begins when all of this one have."""
+        scope, last = _scope(first), join.name
+        arrived, done = f"{last}_arrived", f"{first}_done"
+        self._declare(done, default=True)
+        for node in inner.values():
+            node["next"] = [f | {"to": "out"} if f["to"] == last else f for f in _flows(node)]
+        inner["out"] = {"type": "end"}
+        begin = {arrived: 0, done: False}
         return {
+            f"{first}.enter": {
+                "type": "catch",
+                "condition": f"${{{done}}}",
+                "next": [{"to": f"{first}.begin"}],
+            },
+            f"{first}.begin": {
+                "type": "timer",
+                "duration": 0,
+                "output": begin,
+                "next": [{"to": scope}, {"to": f"{scope}.reached"}],
+            },
             scope: {
                 "type": "scope",
                 "nodes": _own(inner, scope),
+                "output": {done: True},
                 "next": [{"to": f"{scope}.over"}],
             },
             f"{scope}.over": {"type": "end"},
-            f"{scope}.on": {
-                "type": "boundary",
-                "on": scope,
-                "escalation": "Fired",
-                "interrupting": False,
-                "next": after,
+            f"{scope}.reached": {
+                "type": "catch",
+                "condition": f"${{{arrived} >= {join.number('threshold')}}}",
+                "next": [{"to": last}],
             },
+            last: {"type": "exclusive", "next": after},
         }
 
     def _each(self, name: str, members: set[str], last: str) -> Nodes:
