@@ -92,6 +92,10 @@ class WorkflowFailed(msgspec.Struct, frozen=True, gc=False):
     code: str
     message: str
     node: str = ""
+    restartable: bool = False
+    """True: it is kept what `RestartFailed` needs. False in version 1."""
+    resting: list[Token] = []
+    """Where a restart begins again; empty: it can only begin at the start."""
 
 
 class WorkflowCancelled(msgspec.Struct, frozen=True, gc=False):

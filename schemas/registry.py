@@ -21,6 +21,8 @@ from schemas import (
     iteration_events,
     lock_events,
     replies,
+    restart_commands,
+    restart_events,
     results,
     tasks,
     telemetry,
@@ -37,6 +39,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TerminateInstance: "TerminateInstance",
     commands.DeleteInstance: "DeleteInstance",
     commands.RetryIncident: "RetryIncident",
+    restart_commands.RestartFailed: "RestartFailed",
     commands.SkipNode: "SkipNode",
     commands.CompleteNode: "CompleteNode",
     commands.SetVariables: "SetVariables",
@@ -80,6 +83,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.WorkflowResumed: "workflow.resumed",
     events.WorkflowCompleted: "workflow.completed",
     events.WorkflowFailed: "workflow.failed",
+    restart_events.WorkflowRestarted: "workflow.restarted",
     events.WorkflowCancelled: "workflow.cancelled",
     events.WorkflowTerminated: "workflow.terminated",
     events.WorkflowDeleted: "workflow.deleted",
@@ -164,13 +168,16 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
     "CancelInstance": 2,
+    "WorkflowFailed": 2,
     "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
-_COMMAND_MODULES: Final = tuple(module.__name__ for module in (commands, activity_type_commands))
+_COMMAND_MODULES: Final = tuple(
+    module.__name__ for module in (commands, restart_commands, activity_type_commands)
+)
 _EVENTS: Final = (
     events,
     wait_events,
@@ -182,6 +189,7 @@ _EVENTS: Final = (
     data_events,
     definition_events,
     lock_events,
+    restart_events,
 )
 _EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(

@@ -29,7 +29,7 @@ SPREAD = (
 )
 
 
-OTHERS = ("definition.", "message.", "signal.", "subscription.")
+OTHERS = ("activity_type.", "definition.", "message.", "signal.", "subscription.")
 FOLDED = [name for name in EVENT_TYPES if not name.startswith(OTHERS)]
 
 

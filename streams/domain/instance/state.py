@@ -245,6 +245,10 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     waits: dict[int, OpenWait] = {}
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
+    restartable: bool = False
+    """True: it has failed, and all is kept that a restart needs."""
+    resting: dict[int, str] = {}
+    """Place by token where a restart begins again."""
 
     def completions_kept(self) -> Iterator[Completion]:
         """Yield all that can be undone, and what is being undone."""
@@ -258,7 +262,12 @@ decode_state = msgspec.msgpack.Decoder(InstanceState).decode
 
 
 def remnant(state: InstanceState) -> InstanceState:
-    """Return what is kept of a finished instance, so that retries are still recognised."""
+    """Return what is kept of a finished instance, so that retries are still recognised.
+
+    One that has failed is kept whole, so that it can be restarted.
+    """
+    if state.restartable and state.status == FAILED:
+        return state
     return InstanceState(state.status, state.sequence, state.incarnation)
 
 
