@@ -12,6 +12,7 @@ import msgspec
 
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
+from schemas import approval_events as a
 from schemas import compensation_events as u
 from schemas import condition_events
 from schemas import events as e
@@ -140,9 +141,9 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted
+Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted | a.ApprovalRequested
 Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted | WaitProgressed
-WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet
+WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet | a.ApprovalCompleted
 
 
 def _error(row: Instance, text: str) -> None:
@@ -216,9 +217,7 @@ def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _token_placed(
-    row: Instance, body: e.TimerScheduled | e.CallStarted | i.IterationStarted, _: Event
-) -> None:
+def _token_placed(row: Instance, body: Placing, _: Event) -> None:
     _place(row, body.token, body.node)
 
 
@@ -274,7 +273,7 @@ def _compensated(row: Instance, _body: u.WorkflowCompensated, event: Event) -> N
 
 
 def _unchanged(_row: Instance, _body: msgspec.Struct, _event: Event) -> None:
-    """Nothing that the row shows: a worker began, an activity is no longer wanted, a mail."""
+    """Nothing that the row shows: a worker began, a person claimed, a mail was sent."""
 
 
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]]] = {
@@ -322,6 +321,17 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     i.ItemCompleted: _unchanged,
     i.IterationCompleted: _executed,
     VariablesObserved: _unchanged,
+    a.ApprovalRequested: _token_placed,
+    a.ApprovalClaimed: _unchanged,
+    a.ApprovalReleased: _unchanged,
+    a.ApprovalDelegated: _unchanged,
+    a.ApprovalAssigned: _unchanged,
+    a.ApprovalCommented: _unchanged,
+    a.ApprovalDocumentAttached: _unchanged,
+    a.ApprovalDocumentDetached: _unchanged,
+    a.ApprovalEscalated: _unchanged,
+    a.ApprovalCompleted: _executed,
+    a.ApprovalCancelled: _unchanged,
 }
 
 

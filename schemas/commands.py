@@ -83,10 +83,11 @@ class SkipNode(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompleteNode(msgspec.Struct, frozen=True, gc=False):
-    """Give an activity or a call its result by hand; exactly one of the numbers says which."""
+    """Give an activity, a call or an approval its result by hand; one number says which."""
 
     result: bytes = b"null"
-    """A JSON value: what the activity or the call would have returned."""
+    """A JSON value: what the activity or the call would have returned; of an approval `outcome` and
+    `data`."""
     incident: int = 0
     """Sequence of the `error.occurred` event that stopped it."""
     activity: int = 0
@@ -94,6 +95,8 @@ class CompleteNode(msgspec.Struct, frozen=True, gc=False):
     call: int = 0
     """Sequence of the `call.started` event: the call is open, and its child is cancelled."""
     reason: str = ""
+    approval: int = 0
+    """Sequence of the `approval.requested` event: the approval is open, and is cancelled."""
 
 
 class SetVariables(msgspec.Struct, frozen=True, gc=False):

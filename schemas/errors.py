@@ -131,6 +131,11 @@ _NARROWER: Final[dict[str, tuple[str, str, str]]] = {
         "The activity or call is no longer open.",
         "Its result is not wanted any more: nothing is left to do.",
     ),
+    "already_claimed": (
+        "State",
+        "Somebody else has claimed the approval; the message names who.",
+        "Ask them to release it, or an operator to assign it.",
+    ),
     "version_conflict": (
         "State",
         "The aggregate has moved on from `expected_sequence`.",

@@ -87,15 +87,13 @@ class WorkflowCompleted(msgspec.Struct, frozen=True, gc=False):
 
 
 class WorkflowFailed(msgspec.Struct, frozen=True, gc=False):
-    """An error that nothing handled ended the instance."""
+    """An error that nothing handled ended it; a restart begins at what was resting, else anew."""
 
     code: str
     message: str
     node: str = ""
     restartable: bool = False
-    """True: it is kept what `RestartFailed` needs. False in version 1."""
     resting: list[Token] = []
-    """Where a restart begins again; empty: it can only begin at the start."""
 
 
 class WorkflowCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -179,8 +177,7 @@ class ActivityFailed(msgspec.Struct, frozen=True, gc=False):
     details: bytes = b"null"
     moves: Moves = NO_MOVES
     recovery: str = ""
-    """What follows: `retry`, `boundary`, `fallback`, or the strategy that the node, its
-    definition or the engine has; empty in version 1."""
+    """What follows: `retry`, `boundary`, `fallback`, or a strategy; empty in version 1."""
 
 
 class ActivityCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -343,17 +340,17 @@ class NodeSkipped(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodeCompleted(msgspec.Struct, frozen=True, gc=False):
-    """An operator gave an activity or a call its result by hand."""
+    """An operator gave an activity, a call or an approval its result by hand."""
 
     node: str
     node_type: str
-    """`activity` or `call`."""
+    """`activity`, `call` or `approval`."""
     output: bytes
     """A JSON value: the result."""
     incident: int = 0
     """The incident that is over with it; 0 where the node was still at work."""
     work: int = 0
-    """The open activity or call that was cancelled; 0 where there was none."""
+    """The open activity, call or approval that was cancelled; 0 where there was none."""
     reason: str = ""
     moves: Moves = NO_MOVES
 
@@ -366,14 +363,17 @@ class VariablesSet(msgspec.Struct, frozen=True, gc=False):
 
 
 class NotificationRequested(msgspec.Struct, frozen=True, gc=False):
-    """Somebody is to be told of an incident: a task was handed to a queue."""
+    """Somebody is to be told of an incident, or of an approval that is overdue: by a task."""
 
     notification: int
     """Sequence of the first attempt's event: the last part of the task id."""
     incident: int
+    """0 where it is about an approval."""
     recipient: str
     queue: str
     attempt: int = 1
+    approval: int = 0
+    """The approval that it is about; 0 where it is about an incident."""
 
 
 class NotificationCompleted(msgspec.Struct, frozen=True, gc=False):

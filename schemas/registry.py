@@ -10,6 +10,8 @@ from schemas import (
     activity_type_commands,
     activity_type_events,
     activity_types,
+    approval_commands,
+    approval_events,
     channel_events,
     commands,
     compensation_events,
@@ -52,6 +54,14 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.ExtendLock: "ExtendLock",
     commands.ReleaseLock: "ReleaseLock",
     commands.ForceReleaseLock: "ForceReleaseLock",
+    approval_commands.ClaimApproval: "ClaimApproval",
+    approval_commands.ReleaseApproval: "ReleaseApproval",
+    approval_commands.CompleteApproval: "CompleteApproval",
+    approval_commands.DelegateApproval: "DelegateApproval",
+    approval_commands.AssignApproval: "AssignApproval",
+    approval_commands.CommentApproval: "CommentApproval",
+    approval_commands.AttachDocument: "AttachDocument",
+    approval_commands.DetachDocument: "DetachDocument",
     commands.StartChild: "StartChild",
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
@@ -122,6 +132,17 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     iteration_events.ItemCompleted: "item.completed",
     iteration_events.IterationCompleted: "iteration.completed",
     data_events.VariablesObserved: "variables.observed",
+    approval_events.ApprovalRequested: "approval.requested",
+    approval_events.ApprovalClaimed: "approval.claimed",
+    approval_events.ApprovalReleased: "approval.released",
+    approval_events.ApprovalDelegated: "approval.delegated",
+    approval_events.ApprovalAssigned: "approval.assigned",
+    approval_events.ApprovalCommented: "approval.commented",
+    approval_events.ApprovalDocumentAttached: "approval.document_attached",
+    approval_events.ApprovalDocumentDetached: "approval.document_detached",
+    approval_events.ApprovalEscalated: "approval.escalated",
+    approval_events.ApprovalCompleted: "approval.completed",
+    approval_events.ApprovalCancelled: "approval.cancelled",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
@@ -167,6 +188,8 @@ VERSIONS: Final[dict[str, int]] = {
     "DefinitionRefused": 2,
     "DefinitionRecord": 2,
     "ActivityFailed": 2,
+    "CompleteNode": 2,
+    "NotificationRequested": 2,
     "CancelInstance": 2,
     "WorkflowFailed": 2,
     "CompleteCall": 2,
@@ -176,13 +199,15 @@ VERSIONS: Final[dict[str, int]] = {
 """Present schema version by class name, where it is not 1."""
 
 _COMMAND_MODULES: Final = tuple(
-    module.__name__ for module in (commands, restart_commands, activity_type_commands)
+    module.__name__
+    for module in (commands, restart_commands, activity_type_commands, approval_commands)
 )
 _EVENTS: Final = (
     events,
     wait_events,
     iteration_events,
     activity_type_events,
+    approval_events,
     channel_events,
     compensation_events,
     condition_events,

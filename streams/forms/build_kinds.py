@@ -32,6 +32,7 @@ from streams.domain.net.model import (
     TimerTrigger,
     Trigger,
 )
+from streams.forms.approval import build_approval
 from streams.forms.build_parts import (
     expressions,
     merges,
@@ -41,6 +42,7 @@ from streams.forms.build_parts import (
     schemas,
     variables,
 )
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -104,6 +106,9 @@ def _(shape: ActivityShape) -> NodeKind:
         shape.compensate_with,
         output_schema=shape.output_schema,
     )
+
+
+kind_of.register(ApprovalShape, build_approval)
 
 
 @kind_of.register

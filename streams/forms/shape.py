@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from streams.domain.net.model import Version
+from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape, RecoveryShape, RetryShape, Shape, VariableShape
 from streams.forms.shape_events import (
     BoundaryShape,
@@ -36,6 +37,7 @@ AnyNode = Annotated[
     | InclusiveShape
     | JoinShape
     | ActivityShape
+    | ApprovalShape
     | TimerShape
     | CallShape
     | ScopeShape
@@ -54,6 +56,7 @@ KINDS: dict[str, type[NodeShape]] = {
     "inclusive": InclusiveShape,
     "join": JoinShape,
     "activity": ActivityShape,
+    "approval": ApprovalShape,
     "timer": TimerShape,
     "call": CallShape,
     "scope": ScopeShape,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, Final
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
@@ -29,6 +30,7 @@ from streams.domain.net.model import (
     Trigger,
 )
 from streams.domain.net.timing import timing_of
+from streams.forms.approval import write_approval
 from streams.forms.build_kinds import ALL, ANY_ERROR
 from streams.forms.write_parts import (
     given,
@@ -75,6 +77,9 @@ def _(kind: Activity) -> dict[str, Any]:
         ),
         **there(output_schema=kind.output_schema),
     }
+
+
+written.register(Approval, write_approval)
 
 
 @written.register

@@ -118,6 +118,10 @@ class Spec(msgspec.Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
     """Every effect so far."""
     beats: dict[int, int] = {}
+    actor: str = "tester"
+    """Who gives the next commands."""
+    actors: tuple[str, ...] = ()
+    """Who caused each event."""
 
     def given(self, *steps: msgspec.Struct) -> Spec:
         """Go through commands, which must be accepted, and events, which are facts."""
@@ -132,6 +136,10 @@ class Spec(msgspec.Struct, frozen=True):
     def later(self, milliseconds: int) -> Spec:
         """Let time pass."""
         return replace(self, now=self.now + milliseconds)
+
+    def by(self, actor: str) -> Spec:
+        """Let somebody give the next commands."""
+        return replace(self, actor=actor)
 
     def with_limits(self, **limits: int) -> Spec:
         """Set limits of `streams.domain.protocol.Limits`."""
@@ -172,7 +180,7 @@ class Spec(msgspec.Struct, frozen=True):
             self.aggregate_id,
             "default",
             command_id,
-            "tester",
+            self.actor,
             incarnation,
             expected_sequence,
             self.definitions,
@@ -184,20 +192,21 @@ class Spec(msgspec.Struct, frozen=True):
 
     def _place(self, sequence: int) -> EventPlace:
         life = INCARNATION if self.aggregate.type in _LIVES else ""
-        return EventPlace(self.aggregate_id, "default", life, sequence, self.now, "tester")
+        return EventPlace(self.aggregate_id, "default", life, sequence, self.now, self.actor)
 
     def happened(self, event: msgspec.Struct) -> Spec:
         """Apply one event, a fact."""
         place = self._place(len(self.past) + 1)
         state = self.aggregate.evolve(self.state, event, place)
         past, times = (*self.past, event), (*self.times, self.now)
-        return replace(self, state=state, past=past, times=times)
+        actors = (*self.actors, self.actor)
+        return replace(self, state=state, past=past, times=times, actors=actors)
 
     def replayed(self) -> Any:
         """Return the state that the whole past gives, event by event."""
-        spec = replace(self, state=None, past=(), times=())
-        for event, time in zip(self.past, self.times, strict=True):
-            spec = replace(spec, now=time).happened(event)
+        spec = replace(self, state=None, past=(), times=(), actors=())
+        for event, time, actor in zip(self.past, self.times, self.actors, strict=True):
+            spec = replace(spec, now=time, actor=actor).happened(event)
         return spec.state
 
     def _check_fold(self, name: str, outcome: Accepted) -> None:
@@ -236,6 +245,7 @@ class Decided(msgspec.Struct, frozen=True):
             state=outcome.state,
             past=(*before.past, *outcome.events),
             times=(*before.times, *(before.now for _ in outcome.events)),
+            actors=(*before.actors, *(before.actor for _ in outcome.events)),
             effects=(*before.effects, *outcome.effects),
             beats=beats,
         )

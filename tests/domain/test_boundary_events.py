@@ -151,7 +151,7 @@ def test_a_definition_with_events_is_written_as_it_is_read(source):
 
 WRONG = {
     "a boundary event has one of": ("late: {type: boundary, on: work, next: end}", ""),
-    "is no activity, call or scope": (
+    "is no activity, approval, call or scope": (
         "late: {type: boundary, on: end, duration: 1, next: end}", "",
     ),
     "an error always interrupts": (

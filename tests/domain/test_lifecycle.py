@@ -3,8 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from schemas import approval_commands as a
 from schemas import commands as c
 from schemas import results as r
+from schemas.approval_events import Document
 from schemas.registry import COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from schemas.restart_commands import RestartFailed
 from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
@@ -72,6 +74,14 @@ COMMANDS = {
     "LockGranted": c.LockGranted("printer", 2, 7),
     "LockRefused": c.LockRefused("printer", 2, "LockAcquisition", "why"),
     "LockLost": c.LockLost("printer", 2, 7, "forced"),
+    "ClaimApproval": a.ClaimApproval(1),
+    "ReleaseApproval": a.ReleaseApproval(1),
+    "CompleteApproval": a.CompleteApproval(1, "approve"),
+    "DelegateApproval": a.DelegateApproval(1, "ann"),
+    "AssignApproval": a.AssignApproval(1, "ann"),
+    "CommentApproval": a.CommentApproval(1, "hm"),
+    "AttachDocument": a.AttachDocument(1, Document("a", "u")),
+    "DetachDocument": a.DetachDocument(1, "a"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
 # s: InvalidState. u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays.
@@ -118,6 +128,14 @@ RecordVerdict         u          u          u         u         u       u       
 LockGranted           u          u          u         u         u       u         u          u
 LockRefused           u          u          u         u         u       u         u          u
 LockLost              u          u          u         u         u       u         u          u
+ClaimApproval         x          x          x         x         x       x         x          x
+ReleaseApproval       x          x          x         x         x       x         x          x
+CompleteApproval      x          x          x         x         x       x         x          x
+DelegateApproval      x          x          x         x         x       x         x          x
+AssignApproval        x          x          x         x         x       x         x          x
+CommentApproval       x          x          x         x         x       x         x          x
+AttachDocument        x          x          x         x         x       x         x          x
+DetachDocument        x          x          x         x         x       x         x          x
 """
 (_, *HEAD), *ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [(name, *cell) for name, *row in ROWS for cell in zip(HEAD, row, strict=True)]

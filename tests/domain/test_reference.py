@@ -21,6 +21,7 @@ from streams.domain.net.model import Version
 from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
+from streams.forms.shape_approval import EscalationShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
 from streams.forms.shape_nodes import FailureShape
 from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
@@ -49,6 +50,7 @@ PARTS = {
     LoopShape: "repeat",
     PropertyShape: "soundness",
     PartShape: "wait",
+    EscalationShape: "approval",
 }
 """The page of a part that is no node."""
 COMMON = {"name", "metadata", "scope"}

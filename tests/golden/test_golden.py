@@ -46,6 +46,7 @@ from schemas.results import CompleteActivity, FailActivity, RecordVerdict, Repor
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
+from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
 
@@ -316,6 +317,7 @@ HISTORIES = {
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
+    **APPROVALS,
     **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True, max_states=9)

@@ -55,14 +55,14 @@ def test_a_saga_is_undone_newest_first_and_what_failed_is_restarted(
 ):
     undone, purse = [], []
 
-    def unbook(_ctx, what):
+    def unbook(what):
         undone.append(what)
 
-    def pay(_ctx, _what):
+    def pay():
         if not purse:
             raise NonRetryableError("no money", "Broke")
 
-    start_worker({"b": lambda _ctx, what: what, "unbook": unbook, "pay": pay})
+    start_worker({"b": lambda what: what, "unbook": unbook, "pay": pay})
     for name, source in (("saga-trip", TRIP), ("saga", SAGA), ("lone", LONE)):
         client.publish(name, source)
     client.run("saga", {}, "saga-1")

@@ -72,3 +72,13 @@ def due_after(value: Any, start: int, zone: str = "") -> int:
     if not isinstance(value, str):
         return start + duration_ms(value)
     return read_period(value).added(start, zone_of(zone))
+
+
+def moment_ms(value: Any, start: int, zone: str = "") -> int:
+    """Return a date, or when a duration from a moment is over, in ms since 1970; `ValueError`."""
+    try:
+        if isinstance(value, str) and not value.strip().startswith("P"):
+            return date_ms(value, zone)
+        return due_after(value, start, zone)
+    except ValueError as error:
+        raise ValueError(f"a duration or a date is needed: {error}") from None

@@ -12,6 +12,7 @@ from schemas import results as r
 from schemas.restart_commands import RestartFailed
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
+from streams.domain.instance.approvals import APPROVAL_VERBS
 from streams.domain.instance.calls import decide_complete_call, decide_fail_call
 from streams.domain.instance.cancel import decide_cancel, decide_compensate, decide_discard
 from streams.domain.instance.complete_activity import decide_complete
@@ -76,6 +77,7 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     r.FailActivity: decide_fail,
     r.ReportActivityStarted: decide_started,
     r.HeartbeatActivity: decide_heartbeat,
+    **APPROVAL_VERBS,
 }
 """Commands to an instance that is there."""
 
@@ -108,7 +110,7 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, compensation.
+    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, undoing, approvals.
     has_incidents = True
 
     decide = staticmethod(decide)

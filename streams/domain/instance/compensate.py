@@ -17,7 +17,7 @@ from schemas.compensation_events import (
     HandlerStarted,
 )
 from schemas.events import Moves, Token
-from streams.domain.instance.enter import LimitError
+from streams.domain.instance.limits import LimitError
 from streams.domain.instance.places import UNDO, scope_of
 from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import InstanceState, Rollback

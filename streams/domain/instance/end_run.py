@@ -12,8 +12,8 @@ from schemas.iteration_events import ItemCompleted
 from schemas.json_text import parse
 from streams.domain.instance.compensate import record_run
 from streams.domain.instance.ending import RESULT, no_result
-from streams.domain.instance.enter import LimitError
 from streams.domain.instance.iterate import UNTIL, Ways, finish, go_on
+from streams.domain.instance.limits import LimitError
 from streams.domain.instance.outputs import UNMAPPED, stay
 from streams.domain.instance.places import at
 from streams.domain.instance.state import InstanceState, OpenScope

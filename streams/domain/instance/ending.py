@@ -18,13 +18,14 @@ from schemas.events import (
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.compensate import answered_call
-from streams.domain.instance.enter import LimitError, code_of, incident, object_bytes
+from streams.domain.instance.enter import code_of, incident, object_bytes
 from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
+from streams.domain.instance.limits import LimitError
 from streams.domain.instance.places import ROOT, SPENT, inside
 from streams.domain.instance.state import RUNNING, Rollback
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Call
+from streams.domain.net.model import Host
 from streams.domain.net.scopes import begins_of
 
 RESULT: Final = "/result"
@@ -104,7 +105,7 @@ def _resting(work: Work, node: str) -> list[Token]:
         return []  # The whole was being undone, or its result could not be computed.
     if failed.scope or node in here.values() or (node in graph.undoing and state.rollbacks):
         return found
-    if not isinstance(failed.kind, Activity | Call) or node in graph.compensated:
+    if not isinstance(failed.kind, Host) or node in graph.compensated:
         return []
     return [*found, Token(state.next_token, node)]
 

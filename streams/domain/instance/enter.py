@@ -1,4 +1,4 @@
-"""What happens when a token reaches a node that waits: an activity, a timer, a call."""
+"""What happens when a token reaches a node that waits: an activity, a call, an approval."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ from schemas.json_text import JsonError, canonical
 from schemas.memo import Memo
 from schemas.tasks import ActivityTask
 from streams.domain.expressions.cel import ExpressionError
+from streams.domain.instance.approval_request import request_approval
 from streams.domain.instance.await_parts import await_parts
 from streams.domain.instance.awaiting import await_events, awaited, events_on, timed
 from streams.domain.instance.fitting import UnfitError, check_locals
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.runs import is_run_of, named
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, Catch, EventGateway, Scope, Timer, Wait
 from streams.domain.protocol import DispatchActivity
 
 NAME_MAX: Final = 256
 """Characters kept of a name that a worker gives: its own, a code's."""
 _SMALL: Final = 1_024
-
-
-class LimitError(ValueError):
-    """A value, or all of them together, would be larger than the limits allow."""
 
 
 UNBEGUN: Final = (ExpressionError, LimitError, ValueError, JsonError)
@@ -61,6 +59,8 @@ def enter(work: Work, node: str, token: int) -> None:
             _timer(work, node, token, scope)
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
+        elif isinstance(kind, Approval):
+            request_approval(work, node, kind, token, scope)
         elif isinstance(kind, Wait):
             await_parts(work, node, token)
         else:

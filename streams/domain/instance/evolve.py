@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.restart_events import WorkflowRestarted
 from streams.domain.instance import state as s
+from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
@@ -112,6 +113,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         waits=_NONE,
         completions=_NONE,
         rollbacks=_NONE,
+        approvals=_NONE,
         reason=reason,
     )
 
@@ -369,6 +371,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **DATA,
     **ITERATION,
     **WAITS,
+    **APPROVALS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

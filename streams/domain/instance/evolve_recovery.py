@@ -24,7 +24,9 @@ def _compensation_started(
 def _requested(
     state: InstanceState, event: e.NotificationRequested, at: EventPlace
 ) -> InstanceState:
-    opened = OpenNotification(event.incident, event.recipient, event.queue, event.attempt)
+    opened = OpenNotification(
+        event.incident, event.recipient, event.queue, event.attempt, 0, event.approval
+    )
     notifications = {**state.notifications, event.notification: opened}
     return replace(state, sequence=at.sequence, notifications=notifications)
 

@@ -74,6 +74,9 @@ def without_waits(state: InstanceState, gone: frozenset[int]) -> dict[str, Any]:
         name: {k: one for k, one in getattr(state, name).items() if one.token not in gone}
         for name in ("activities", "calls", "incidents")
     }
+    if state.approvals:
+        rest = {k: one for k, one in state.approvals.items() if one.token not in gone}
+        changes["approvals"] = rest
     return changes | {"timers": {k: t for k, t in state.timers.items() if k not in gone}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from schemas.approval_events import ApprovalCancelled
 from schemas.commands import CancelInstance
 from schemas.events import ActivityCancelled
 from streams.domain.instance.places import SCOPE, scope_of
@@ -68,12 +69,21 @@ def _stop_activities(work: Work, gone: frozenset[int], reason: str) -> None:
             if not activity.retry_at:
                 work.cancel_task(key, activity.attempt, reason)
             work.emit(ActivityCancelled(key, activity.node, reason))
+    cancel_approvals(work, reason, gone)
+
+
+def cancel_approvals(work: Work, reason: str, gone: frozenset[int] | None = None) -> None:
+    """Say of the approvals of some tokens, or of all, that no decision is wanted any more."""
+    for key, approval in list(work.state.approvals.items()):
+        if gone is None or approval.token in gone:
+            work.emit(ApprovalCancelled(key, approval.node, reason))
 
 
 def clean_up(work: Work, reason: str) -> None:
-    """Cancel open activities and children; their tokens end with the instance."""
+    """Cancel open activities, approvals and children; their tokens end with the instance."""
     for key, activity in work.state.activities.items():
         if not activity.retry_at:
             work.cancel_task(key, activity.attempt, reason)
     for call in work.state.calls.values():
         work.send(call.child_id, "", CancelInstance(reason))
+    cancel_approvals(work, reason)

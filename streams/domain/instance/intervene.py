@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.commands import CompleteNode, SetVariables, SkipNode
 from schemas.events import IncidentResolved, Moves, NodeCompleted, NodeSkipped, VariablesSet
 from schemas.json_text import JsonError, canonical, parse
 from streams.domain.instance.advance import Cause, advance, leave, undo_next
+from streams.domain.instance.approval_open import open_approval
 from streams.domain.instance.compensate import end_step, record
+from streams.domain.instance.complete_approval import decision_of
 from streams.domain.instance.ending import RESULT
-from streams.domain.instance.enter import LimitError
 from streams.domain.instance.fitting import UnfitError, unfit_output, unfit_to_set
 from streams.domain.instance.interrupt import stop_token
 from streams.domain.instance.lifecycle import illegal, too_long
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
 from streams.domain.instance.places import bare, scope_of
 from streams.domain.instance.runs import is_run_of
@@ -23,10 +24,12 @@ from streams.domain.instance.state import Incident, InstanceState
 from streams.domain.instance.variables import given_variables, local_name, seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, EventGateway, Flow
 from streams.domain.protocol import Accepted, Decision, Outcome, Rejected
 
 Intervention = SkipNode | CompleteNode | SetVariables
+_KINDS: Final = {Activity: "activity", Approval: "approval", Call: "call"}
 
 
 def _refusal(command: Intervention, state: InstanceState, ctx: Decision) -> Rejected | None:
@@ -144,11 +147,11 @@ class _Aim(NamedTuple):
     node: str
     token: int
     work: int
-    """The open activity or call; 0 for an incident."""
+    """The open activity, call or approval; 0 for an incident."""
 
 
 def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decision) -> Outcome:
-    """Go on as if the activity or the call had returned the result; what is open is cancelled."""
+    """Go on as if the node had returned the result; what is open is cancelled."""
     refusal = _refusal(command, state, ctx)
     if refusal is not None:
         return refusal
@@ -160,6 +163,9 @@ def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decis
     if isinstance(aim, Rejected):
         return aim
     work = Work(state, ctx)
+    output = _output(work, aim.node, output)
+    if isinstance(output, Rejected):
+        return output
     writes = _written(work, aim, output)
     if isinstance(writes, Rejected):
         return writes
@@ -168,10 +174,11 @@ def decide_complete_node(command: CompleteNode, state: InstanceState, ctx: Decis
 
 
 def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
-    numbers = (command.incident, command.activity, command.call)
+    numbers = (command.incident, command.activity, command.call, command.approval)
     if sum(map(bool, numbers)) != 1:
         return Rejected(
-            "MissingParameter", "say exactly one of incident, activity and call: its number"
+            "MissingParameter",
+            "say exactly one of incident, activity, call and approval: its number",
         )
     if command.incident:
         incident = _open_incident(command.incident, state)
@@ -184,19 +191,35 @@ def _aim(command: CompleteNode, state: InstanceState) -> _Aim | Rejected:
             number = command.activity
             return Rejected("already_closed", f"activity {number} is no longer open")
         return _Aim(activity.node, activity.token, command.activity)
+    if command.approval:
+        approval = open_approval(command.approval, state)
+        if isinstance(approval, Rejected):
+            return approval
+        return _Aim(approval.node, approval.token, command.approval)
     call = state.calls.get(command.call)
     if call is None:
         return Rejected("already_closed", f"call {command.call} is no longer open")
     return _Aim(call.node, call.token, command.call)
 
 
+def _output(work: Work, node: str, given: Any) -> Any | Rejected:
+    """Return what the node gives its workflow: of an approval a whole decision."""
+    if not isinstance(work.graph.nodes[node].kind, Approval):
+        return given
+    if not isinstance(given, dict) or not {"outcome"} <= given.keys() <= {"outcome", "data"}:
+        message = "the result of an approval is a map of outcome and data: give both"
+        return Rejected("InvalidInput", message)
+    return decision_of(work, node, given["outcome"], given.get("data", {}), work.ctx.actor)
+
+
 def _written(work: Work, aim: _Aim, output: Any) -> dict[str, bytes] | Rejected:
     """Return what the result writes; a result that does not fit is refused."""
     node, scope = aim.node, scope_of(work.state.tokens[aim.token])
     kind = work.graph.nodes[node].kind
-    if not isinstance(kind, Activity | Call):
+    if not isinstance(kind, Activity | Approval | Call):
         return Rejected(
-            "InvalidInput", f"{node} is no activity and no call and has no result: skip it instead"
+            "InvalidInput",
+            f"{node} is no activity, no call and no approval and has no result: skip it instead",
         )
     said = unfit_output(work, node, output)
     if said:
@@ -222,7 +245,7 @@ def _complete(
     work: Work, command: CompleteNode, aim: _Aim, text: bytes, writes: dict[str, bytes]
 ) -> Rejected | None:
     node, scope = aim.node, scope_of(work.state.tokens[aim.token])
-    kind = "call" if isinstance(work.graph.nodes[node].kind, Call) else "activity"
+    kind = _KINDS[type(work.graph.nodes[node].kind)]
 
     def cause(moves: Moves) -> NodeCompleted:
         return NodeCompleted(node, kind, text, command.incident, aim.work, command.reason, moves)

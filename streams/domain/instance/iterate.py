@@ -17,9 +17,9 @@ from schemas.iteration_events import ItemsListed, ItemStarted, IterationComplete
 from schemas.json_text import parse
 from streams.domain.instance.awaiting import await_events, events_on
 from streams.domain.instance.chunks import value_at, values_of
-from streams.domain.instance.enter import UNBEGUN, LimitError, incident, not_begun
+from streams.domain.instance.enter import UNBEGUN, incident, not_begun
 from streams.domain.instance.interrupt import stop_token
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.outputs import written
 from streams.domain.instance.places import scope_of
 from streams.domain.instance.runs import iteration_at

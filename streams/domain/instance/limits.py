@@ -5,6 +5,10 @@ from __future__ import annotations
 from streams.domain.protocol import Decision, Rejected
 
 
+class LimitError(ValueError):
+    """A value, or all of them together, would be larger than the limits allow."""
+
+
 def too_large(variables: dict[str, bytes], ctx: Decision) -> Rejected | None:
     """Return the refusal of variables above their limits, or None."""
     limits = ctx.limits

@@ -1,7 +1,8 @@
-"""Telling people of an incident: one task each, tried again where the mail cannot be sent.
+"""Telling people of an incident, or of an approval that is overdue: one task each.
 
-A notification holds nothing up: no token waits for it, and where it is given up the incident
-is still there. The core gives ids only; the worker knows where a console is.
+A task is tried again where the mail cannot be sent. It holds nothing up: no token waits for it,
+and where it is given up the incident or the approval is still there. The core gives ids only;
+the worker knows where a console is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from schemas.json_text import canonical
 from schemas.results import CompleteActivity, FailActivity
 from schemas.tasks import ActivityTask
 from streams.domain.instance.enter import NAME_MAX, shortened
+from streams.domain.instance.overdue_mail import overdue_mail
 from streams.domain.instance.retries import delay_ms
 from streams.domain.instance.state import Incident, InstanceState, OpenNotification
 from streams.domain.instance.work import Work
@@ -33,14 +35,25 @@ def notify(work: Work, incident: int, recipients: list[str]) -> None:
         _dispatch(work, key)
 
 
+def notify_overdue(work: Work, approval: int, recipients: list[str]) -> None:
+    """Hand a task for each recipient of an overdue approval to the queue."""
+    queue = work.ctx.limits.notification_queue
+    for recipient in recipients:
+        key = work.next_sequence
+        work.emit(NotificationRequested(key, 0, recipient, queue, approval=approval))
+        _dispatch(work, key)
+
+
 def remind(work: Work, key: int) -> None:
-    """Try again to tell somebody; not where the incident is over."""
-    open_one = work.state.notifications[key]
-    if open_one.incident not in work.state.incidents:
-        _failed(work, key, open_one, "State", "the incident is over", retryable=False)
+    """Try again to tell somebody; not where the incident or the approval is over."""
+    one = work.state.notifications[key]
+    about, there = "incident", one.incident in work.state.incidents
+    if one.approval:
+        about, there = "approval", one.approval in work.state.approvals
+    if not there:
+        _failed(work, key, one, "State", f"the {about} is over", retryable=False)
         return
-    attempt = open_one.attempt + 1
-    request = (key, open_one.incident, open_one.recipient, open_one.queue, attempt)
+    request = (key, one.incident, one.recipient, one.queue, one.attempt + 1, one.approval)
     work.emit(NotificationRequested(*request))
     _dispatch(work, key)
 
@@ -88,7 +101,6 @@ def _failed(
 
 def _dispatch(work: Work, key: int) -> None:
     state, one = work.state, work.state.notifications[key]
-    found = state.incidents[one.incident]
     if not work.ctx.definitions.queue_exists(one.queue):
         message = (
             f"queue {one.queue!r} has no topic: run `tidemill topics apply --queue {one.queue}`, "
@@ -96,12 +108,18 @@ def _dispatch(work: Work, key: int) -> None:
         )
         _failed(work, key, one, "queue_missing", message, retryable=True)
         return
+    if one.approval:
+        node = state.approvals[one.approval].node
+        given = overdue_mail(work, one, state.approvals[one.approval])
+    else:
+        node = state.incidents[one.incident].node
+        given = _input(work, one, state.incidents[one.incident])
     task = ActivityTask(
         key,
-        found.node,
+        node,
         ACTIVITY_TYPE,
         one.attempt,
-        canonical(_input(work, one, found)),
+        canonical(given),
         state.definition_id,
         state.definition_version,
     )

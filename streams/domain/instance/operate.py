@@ -33,6 +33,7 @@ from streams.domain.instance.combined import go_on
 from streams.domain.instance.compensate import answered_call, being_undone, record
 from streams.domain.instance.ending import RESULT, tell_parent
 from streams.domain.instance.fitting import check_writes
+from streams.domain.instance.interrupt import cancel_approvals
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.outputs import UNMAPPED, is_unmapped, mapped, stay
 from streams.domain.instance.places import OUT, ROOT, UNDO, bare, inside, scope_of
@@ -41,6 +42,7 @@ from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
 from streams.domain.instance.work import Work
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, Start, Wait
 from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected
 
@@ -121,6 +123,7 @@ def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Deci
     for child in [call.child_id for call in state.calls.values()] + being_undone(state):
         work.send(child, "", TerminateInstance(reason))
     call = answered_call(state)
+    cancel_approvals(work, reason)
     work.emit(WorkflowTerminated(command.reason))
     tell_parent(work, call, "terminated", command.reason)
     return work.accepted()
@@ -194,7 +197,7 @@ def _leave(work: Work, found: Incident, scope: int) -> None:
     graph, variables = work.graph, seen_from(work.state, scope)
     kind = graph.nodes[node].kind
     output, written = None, {}
-    if isinstance(kind, Activity | Call | Start):
+    if isinstance(kind, Activity | Approval | Call | Start):
         path = kind.result_path or "result"
         output, first = _result(variables, path), path.partition(".")[0]
         written = {first: variables.get(first, b"null")}

@@ -9,9 +9,9 @@ import msgspec
 
 from schemas.json_text import JsonError, canonical
 from streams.domain.expressions.cel import ExpressionError
-from streams.domain.instance.enter import LimitError, code_of, incident
+from streams.domain.instance.enter import code_of, incident
 from streams.domain.instance.fitting import UnfitError, check_writes
-from streams.domain.instance.limits import too_large
+from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.merging import Merging, observe_again
 from streams.domain.instance.places import OUT, ROOT, at
 from streams.domain.instance.state import Observed

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.events import NO_PARENT, Parent
 from streams.domain.instance.chunks import Chunks
+from streams.domain.instance.state_approval import OpenApproval
 
 CREATED: Final = "Created"
 RUNNING: Final = "Running"
@@ -159,7 +160,7 @@ class OpenCompensation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Somebody who is to be told of an incident. Its key is the first request's sequence."""
+    """Somebody who is to be told of something. Its key is the first request's sequence."""
 
     incident: int
     recipient: str
@@ -167,6 +168,8 @@ class OpenNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: int
     retry_at: int = 0
     """When the next attempt is due; 0 while one is under way."""
+    approval: int = 0
+    """What it is about where it is no incident."""
 
 
 class Completion(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -245,6 +248,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     waits: dict[int, OpenWait] = {}
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
+    approvals: dict[int, OpenApproval] = {}
     restartable: bool = False
     """True: it has failed, and all is kept that a restart needs."""
     resting: dict[int, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas.commands import FireTimer
 from schemas.events import Moves, NodeExecuted
 from streams.domain.instance.advance import leave
+from streams.domain.instance.approval_overdue import escalate
 from streams.domain.instance.combined import came
 from streams.domain.instance.enter import again
 from streams.domain.instance.fail_activity import fail, kind_of
@@ -16,7 +17,7 @@ from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
 
 TIMER, RETRY, START, CLOSE, BEAT, CATCH = "timer", "retry", "start", "close", "beat", "catch"
-NOTIFY = "notify"
+NOTIFY, ESCALATE = "notify", "escalate"
 Moment = tuple[int, str, int]
 """Due time, what for, and the token or activity."""
 
@@ -27,6 +28,9 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
     found.extend((one.due, CATCH, key) for key, one in state.subscriptions.items() if one.due)
     found.extend(
         (one.retry_at, NOTIFY, key) for key, one in state.notifications.items() if one.retry_at
+    )
+    found.extend(
+        (one.escalate_at, ESCALATE, key) for key, one in state.approvals.items() if one.escalate_at
     )
     for key, activity in state.activities.items():
         if activity.retry_at:
@@ -46,7 +50,7 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
     waits = state.timers or state.activities or state.subscriptions or state.notifications
-    if state.status != RUNNING or not waits:
+    if state.status != RUNNING or not (waits or state.approvals):
         return 0
     found = moments(state, beats)
     return min(found)[0] if found else 0
@@ -74,6 +78,9 @@ def _fire(work: Work, moment: Moment) -> None:
         return
     if what == NOTIFY:
         remind(work, key)
+        return
+    if what == ESCALATE:
+        escalate(work, key)
         return
     activity = work.state.activities[key]
     if what == RETRY:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.approval import Approval
+from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.condition import Conditions, ConditionTrigger
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
@@ -69,6 +72,7 @@ class Graph:
 
     __slots__ = (
         "_types",
+        "approvals",
         "boundaries",
         "compensated",
         "conditions",
@@ -151,6 +155,7 @@ class Graph:
 
     def _compile_whole(self, definition: Definition) -> None:
         """Compile what belongs to the workflow as a whole."""
+        self.approvals = dict(self._approvals())
         self.results = tuple(
             (name, self._value(value, f"result {name}"))
             for name, value in definition.result.items()
@@ -164,6 +169,12 @@ class Graph:
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
+
+    def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
+        for node in self.nodes.values():
+            if isinstance(node.kind, Approval):
+                value = partial(self._value, scope=node.scope)
+                yield node.id, compiled_approval(node.kind, f"node {node.id}", value)
 
     def _joins(self, several: list[Node]) -> tuple[dict[str, int], frozenset[str]]:
         """Return the counts of partial joins, and all nodes that wait for several tokens."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, Catch, Definition, Node, Scope, WithOutput
 from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import scopes_around
@@ -81,6 +82,6 @@ def _writes(definition: Definition, node: Node) -> Problems:
 
 def _result(kind: object) -> str:
     """Return the variable that takes a result as it is."""
-    if isinstance(kind, Activity | Call):
+    if isinstance(kind, Activity | Approval | Call):
         return (kind.result_path or "result").partition(".")[0]
     return kind.result_path.partition(".")[0] if isinstance(kind, Catch) else ""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
 from streams.domain.net.repeat import Repeat
@@ -289,11 +290,13 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
-Host = Activity | Call | Scope
+Host = Activity | Approval | Call | Scope
 """Kinds that may have boundary events."""
-Waiting = Activity | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
+Waiting = (
+    Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
+)
 """Kinds at which a token rests until something happens."""
-WithOutput = Start | Activity | Timer | Call | Scope | Boundary | Catch | Wait
+WithOutput = Start | Activity | Approval | Timer | Call | Scope | Boundary | Catch | Wait
 """Kinds with an output mapping."""
 NodeKind = Start | End | Gateway | Waiting | Boundary
 

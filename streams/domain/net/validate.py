@@ -32,6 +32,7 @@ from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.repeats import repeat_problems
 from streams.domain.net.schemas import schema_problems
 from streams.domain.net.scopes import compensations_of, declared_in, handlers_of
+from streams.domain.net.validate_approval import approval_problems
 from streams.domain.net.validate_compensation import compensation_problems
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
@@ -51,6 +52,7 @@ def structure_problems(definition: Definition) -> Problems:
     for node in definition.nodes.values():
         problems.extend(_node(node, edges, leads_on=node.id not in undoing))
     problems.extend(recovery_problems(definition, edges))
+    problems.extend(approval_problems(definition))
     problems.extend(compensation_problems(definition, edges))
     problems.extend(run_problems(definition, edges))
     problems.extend(repeat_problems(definition, edges))

@@ -26,7 +26,8 @@ def run_problems(definition: Definition, edges: Edges) -> Problems:
             continue
         where = ("nodes", node.id, "each" if isinstance(repeat, Each) else "loop")
         if not isinstance(node.kind, Host) or node.id in undoing:
-            message = f"{node.id} is run once: only an activity, a call or a scope is repeated"
+            kinds = "an activity, an approval, a call or a scope"
+            message = f"{node.id} is run once: only {kinds} is repeated"
             if node.id in undoing:
                 message = f"{node.id} is a compensation activity: it is run once for each failure"
             found.append(StructureProblem(where, message))

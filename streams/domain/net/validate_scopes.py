@@ -62,7 +62,8 @@ def _belonging(definition: Definition, node: Node) -> Problems:
     if isinstance(node.kind, Boundary):
         host = definition.nodes.get(node.kind.host)
         if host is None or not isinstance(host.kind, Host):
-            message = f"{node.kind.host!r} is no activity, call or scope of this definition"
+            kinds = "activity, approval, call or scope"
+            message = f"{node.kind.host!r} is no {kinds} of this definition"
             return [StructureProblem((*where, "on"), message)]
         if host.scope != node.scope:
             message = f"a boundary event stands in the scope of its host, {host.scope or 'none'}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
+from streams.domain.net.approval import Approval, values_of
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Activity,
@@ -63,6 +64,8 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
     single: dict[str, Expression | None] = {**timing_of(kind)}
     if isinstance(kind, Activity):
         single = {"input": kind.input}
+    elif isinstance(kind, Approval):
+        yield from values_of(kind)
     elif isinstance(kind, Throw):
         single = {"payload": kind.payload}
     elif isinstance(kind, End) and kind.error is not None:
