@@ -11,9 +11,15 @@ from sqlalchemy import Connection, Row, select
 from projections.events import Event, refused
 from projections.tables import definitions as table
 from projections.view import upsert
-from schemas.definition_events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
+from schemas.definition_events import (
+    DefinitionPublished,
+    DefinitionRefused,
+    DefinitionSubmitted,
+    ScheduleFired,
+)
 from schemas.ids import DEFAULT_TENANT
 
+Handled = DefinitionSubmitted | DefinitionPublished | DefinitionRefused | ScheduleFired
 SUBMITTED, PUBLISHED, REFUSED = "submitted", "published", "refused"
 
 
@@ -46,7 +52,7 @@ class Definitions:
     name = "definitions"
     table = table
     handles: frozenset[type[msgspec.Struct]] = frozenset(
-        {DefinitionSubmitted, DefinitionPublished, DefinitionRefused}
+        {DefinitionSubmitted, DefinitionPublished, DefinitionRefused, ScheduleFired}
     )
 
     def __init__(self) -> None:
@@ -65,7 +71,7 @@ class Definitions:
     def on(self, event: Event) -> None:
         """Apply one event; it must follow from the last one of its definition."""
         body, envelope = event.body, event.envelope
-        if not isinstance(body, DefinitionSubmitted | DefinitionPublished | DefinitionRefused):
+        if not isinstance(body, Handled):
             return
         key = envelope.context.tenant, envelope.aggregate_id
         known = self._rows[key]
@@ -78,7 +84,9 @@ class Definitions:
             raise refused(event, f"version {body.version} was not submitted")
         else:
             row = known[body.version]
-            _decide(row, event, body)
+            row.sequence, row.position = envelope.sequence, envelope.position
+            if not isinstance(body, ScheduleFired):
+                _decide(row, event, body)
         self._changed[*key, body.version] = row
 
     def save(self, connection: Connection) -> None:
@@ -115,7 +123,6 @@ def _submitted(event: Event, body: DefinitionSubmitted) -> Version:
 
 def _decide(row: Version, event: Event, body: DefinitionPublished | DefinitionRefused) -> None:
     envelope = event.envelope
-    row.sequence, row.position = envelope.sequence, envelope.position
     row.decided_at = envelope.time
     if isinstance(body, DefinitionRefused):
         row.state, row.code, row.message = REFUSED, body.code, body.message

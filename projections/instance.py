@@ -14,11 +14,12 @@ from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
 from schemas import approval_events as a
 from schemas import compensation_events as u
-from schemas import condition_events
+from schemas import condition_events, escalation_events
 from schemas import events as e
 from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
 from schemas.restart_events import WorkflowRestarted
+from schemas.section_events import SectionAwaited, SectionEnded, SectionExtended, SectionLocked
 from schemas.wait_events import WaitProgressed
 
 KEPT: Final = 200
@@ -239,6 +240,11 @@ def _subscribed(row: Instance, body: e.EventAwaited, _: Event) -> None:
         row.tokens.setdefault(body.token, body.host)
 
 
+def _escalated(row: Instance, body: escalation_events.EscalationRaised, _: Event) -> None:
+    if body.token:
+        _place(row, body.token, body.node)
+
+
 def _incident(row: Instance, body: e.ErrorOccurred, event: Event) -> None:
     envelope = event.envelope
     if body.token:
@@ -306,6 +312,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.NodeCompleted: _executed,
     e.VariablesSet: _executed,
     condition_events.ConditionEnded: _unchanged,
+    escalation_events.EscalationRaised: _escalated,
     e.NotificationRequested: _unchanged,
     e.NotificationCompleted: _unchanged,
     e.NotificationFailed: _unchanged,
@@ -332,6 +339,10 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     a.ApprovalEscalated: _unchanged,
     a.ApprovalCompleted: _executed,
     a.ApprovalCancelled: _unchanged,
+    SectionAwaited: _token_placed,
+    SectionLocked: _unchanged,
+    SectionExtended: _unchanged,
+    SectionEnded: _executed,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, delete
 
+from projections.approvals import Approvals
 from projections.definitions import Definitions
 from projections.errors import PoisonEventError, ProjectionError
 from projections.events import Event, refused
@@ -20,7 +21,7 @@ from projections.view import View
 NAME: Final = "workflow"
 FORM: Final = 1
 """Raised when the same events give other rows: what an older release wrote is then rebuilt."""
-VIEWS: Final[tuple[type[View], ...]] = (Instances, History, Definitions, Locks)
+VIEWS: Final[tuple[type[View], ...]] = (Instances, History, Definitions, Locks, Approvals)
 
 
 class Projection:

@@ -11,6 +11,7 @@ from typing import Final, Generic, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Connection
 
+from projections.approvals import Approval, Wanted, find_approval, list_approvals
 from projections.definitions import Version, versions
 from projections.errors import BadTokenError, NotReachedError, ViewsNotReadyError
 from projections.history import Entry, entries
@@ -157,6 +158,20 @@ class Reader:
         """List the locks that are held, with `free` all, in order of name past `after`."""
         with self._reading() as connection:
             found = list_locks(connection, tenant=tenant, free=free, after=after, limit=limit)
+            return Answer(found, token(places_of(connection, NAME)))
+
+    def approval(
+        self, instance_id: str, number: int, tenant: str = DEFAULT_TENANT
+    ) -> Answer[Approval | None]:
+        """Return an approval's row; None where the view has none."""
+        with self._reading() as connection:
+            found = find_approval(connection, instance_id, number, tenant)
+            return Answer(found, self._own(connection, tenant, instance_id))
+
+    def approvals(self, wanted: Wanted, limit: int = 50) -> Answer[list[Approval]]:
+        """List approvals, the most urgent first."""
+        with self._reading() as connection:
+            found = list_approvals(connection, wanted, limit)
             return Answer(found, token(places_of(connection, NAME)))
 
     @staticmethod

@@ -216,6 +216,8 @@ class TriggerInstance(msgspec.Struct, frozen=True, gc=False):
     message_id: str = ""
     due: int = 0
     """Timers: when it was due, ms since 1970."""
+    missed: int = 0
+    """Timers: how many later due times have passed as well."""
 
 
 class CompleteCall(msgspec.Struct, frozen=True, gc=False):

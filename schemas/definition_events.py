@@ -12,7 +12,13 @@ class ListedStart(msgspec.Struct, frozen=True, gc=False):
     kind: str
     """`message`, `signal` or `timer`."""
     name: str = ""
-    """Of the message or the signal."""
+    """Of the message or the signal; of a timer its values, as `cron 0 9 * * MON, zone …`."""
+    due: int = 0
+    """Timers: when it is due first, ms since 1970; 0: not any more."""
+    schedule: str = ""
+    """Of a cycle or cron: see `streams.domain.expressions.schedules`."""
+    missed: str = "once"
+    """What becomes of due times that the engine slept through: `once`, `each` or `skip`."""
 
 
 class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +50,22 @@ class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
     """A JSON array of what does not hold: property, node, line, message, trace."""
     starts: list[ListedStart] = []
     """What starts instances of it from now on; the starts of former versions are over."""
+
+
+class ScheduleFired(msgspec.Struct, frozen=True, gc=False):
+    """A timer start of the newest version was due: it starts an instance, or was skipped."""
+
+    definition_id: str
+    version: str
+    node: str
+    due: int
+    """Milliseconds since 1970."""
+    missed: int = 0
+    """How many later due times have passed as well, and are done with."""
+    next_due: int = 0
+    """When it is due next; 0: never."""
+    instance_id: str = ""
+    """Empty where it was skipped."""
 
 
 class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):

@@ -109,6 +109,11 @@ _NARROWER: Final[dict[str, tuple[str, str, str]]] = {
         "The message is that system's.",
     ),
     "LockAcquisition": ("State", "The lock is held by another owner.", "Wait, or release it."),
+    "LockLost": (
+        "State",
+        "A section lost its lock: what ran in it was stopped.",
+        "Look at what it did, then retry the incident: it asks for the lock again.",
+    ),
     "LockExtension": ("State", "The lock is no longer held.", "Acquire it again."),
     "AuthenticationFailed": ("Authorization", "User or password is wrong.", "Try another."),
     "InvalidToken": ("Authorization", "The token is not valid.", "Log in again."),

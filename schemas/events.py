@@ -1,8 +1,7 @@
 """Domain events: facts, in the past participle, and the source of truth.
 
-Bodies only; id, sequence, position and cause stand in the envelope. An event carries
-results (tokens consumed and produced, the path taken, values written, due times), never
-an expression to evaluate again: `evolve` reads nothing else.
+Bodies only; id, sequence, position and cause stand in the envelope. An event carries results
+(tokens, the path taken, values written, due times), never an expression to evaluate again.
 """
 
 from __future__ import annotations
@@ -265,18 +264,19 @@ class EventAwaited(msgspec.Struct, frozen=True, gc=False):
     """The boundary event, or the event that follows an event gateway."""
     token: int
     kind: str
-    """`timer`, `message`, `signal`, `condition`."""
+    """`timer`, `message`, `signal`, `condition`, `device`."""
     host: str = ""
     """Where the token waits from now on: the event or its gateway; empty where it waits already."""
     due: int = 0
     """Timers: milliseconds since 1970."""
     channel: str = ""
-    """Messages and signals: the id of the channel."""
+    """Messages and signals: the id of the channel; devices: `device:` and the device's."""
     schedule: str = ""
-    """Timers that come again and again: cycle or cron expression, with `[ZONE]` after it, and
-    `@` with the moment from which a cycle without a start is counted, in ms since 1970."""
+    """Timers that come again: cycle or cron, `[ZONE]`, `@` and the ms from which it is counted."""
     part: int = 0
     """Combined waits: the number of the event among those of the node, from 1."""
+    wait: bytes = b""
+    """Devices: JSON of the `DeviceWait` that it waits for."""
 
 
 class EventTriggered(msgspec.Struct, frozen=True, gc=False):
@@ -284,7 +284,7 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`timer`, `message`, `signal`, `condition`, `error`."""
+    """`timer`, `message`, `signal`, `condition`, `device`, `error`, `escalation`."""
     subscription: int = 0
     """The sequence of `event.awaited`; 0 where none was needed."""
     host: str = ""

@@ -18,6 +18,7 @@ _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}(~[A-Za-z0-9._:~-]{1,128})?\Z")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+\Z")
 _HASH_LENGTH: Final = 32
+_DEVICE: Final = "device:"
 _BASE32: Final = "0123456789abcdefghijklmnopqrstuv"
 
 
@@ -96,6 +97,18 @@ def channel_id(kind: str, name: str, key: str = "") -> str:
     start = f"{kind}:{name}"
     fits = plain[1] and len(start) + len(mark) <= ID_LENGTH_MAX
     return f"{start if fits else kind}{mark}"
+
+
+def device_channel(device_id: str) -> str:
+    """Return the name under which an instance knows the watch of a device as its channel."""
+    return f"{_DEVICE}{device_id}"
+
+
+def channel_address(channel: str) -> tuple[str, str]:
+    """Return type and id of the aggregate behind a channel: itself, or the watch of a device."""
+    if channel.startswith(_DEVICE):
+        return "watch", channel[len(_DEVICE) :]
+    return "channel", channel
 
 
 def subscription_ref(aggregate_type: str, aggregate_id: str, incarnation: str, number: int) -> str:

@@ -19,6 +19,8 @@ from schemas import (
     data_events,
     definition_events,
     definitions,
+    escalation_commands,
+    escalation_events,
     events,
     iteration_events,
     lock_events,
@@ -26,9 +28,12 @@ from schemas import (
     restart_commands,
     restart_events,
     results,
+    section_events,
     tasks,
     telemetry,
     wait_events,
+    watch_commands,
+    watch_events,
 )
 
 MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
@@ -66,6 +71,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TriggerInstance: "TriggerInstance",
     commands.CompleteCall: "CompleteCall",
     commands.FailCall: "FailCall",
+    escalation_commands.EscalateCall: "EscalateCall",
     commands.CompensateInstance: "CompensateInstance",
     commands.DiscardCompensation: "DiscardCompensation",
     commands.RequestLock: "RequestLock",
@@ -82,6 +88,10 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.Correlate: "Correlate",
     commands.SubscriptionClosed: "SubscriptionClosed",
     commands.ContinueBroadcast: "ContinueBroadcast",
+    watch_commands.OpenWatch: "OpenWatch",
+    watch_commands.MeetWaits: "MeetWaits",
+    watch_commands.WatchDevice: "WatchDevice",
+    watch_commands.UnwatchDevice: "UnwatchDevice",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
@@ -116,6 +126,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.NodeSkipped: "node.skipped",
     events.NodeCompleted: "node.completed",
     events.VariablesSet: "variables.set",
+    escalation_events.EscalationRaised: "escalation.raised",
     condition_events.ConditionEnded: "condition.ended",
     events.NotificationRequested: "notification.requested",
     events.NotificationCompleted: "notification.completed",
@@ -143,11 +154,16 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     approval_events.ApprovalEscalated: "approval.escalated",
     approval_events.ApprovalCompleted: "approval.completed",
     approval_events.ApprovalCancelled: "approval.cancelled",
+    section_events.SectionAwaited: "section.awaited",
+    section_events.SectionLocked: "section.locked",
+    section_events.SectionExtended: "section.extended",
+    section_events.SectionEnded: "section.ended",
     activity_type_events.ActivityTypeRegistered: "activity_type.registered",
     activity_type_events.ActivityTypeRemoved: "activity_type.removed",
     definition_events.DefinitionSubmitted: "definition.submitted",
     definition_events.DefinitionPublished: "definition.published",
     definition_events.DefinitionRefused: "definition.refused",
+    definition_events.ScheduleFired: "schedule.fired",
     channel_events.MessagePublished: "message.published",
     channel_events.MessageOffered: "message.offered",
     channel_events.MessageCorrelated: "message.correlated",
@@ -161,6 +177,12 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     lock_events.LockExtended: "lock.extended",
     lock_events.LockReleased: "lock.released",
     lock_events.LockRequestRefused: "lock.refused",
+    watch_events.WatchOpened: "watch.opened",
+    watch_events.WatchMatched: "watch.matched",
+    watch_events.WatchAsked: "watch.asked",
+    watch_events.WatchTaken: "watch.taken",
+    watch_events.WatchRejected: "watch.rejected",
+    watch_events.WatchEnded: "watch.ended",
     tasks.ActivityTask: "ActivityTask",
     tasks.ActivityCancellation: "ActivityCancellation",
     replies.Reply: "Reply",
@@ -168,6 +190,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     telemetry.DeviceCommand: "DeviceCommand",
     telemetry.DeviceState: "DeviceState",
     telemetry.DeviceEvent: "DeviceEvent",
+    telemetry.DeviceCheck: "DeviceCheck",
     definitions.DefinitionRecord: "DefinitionRecord",
     activity_types.ActivityTypeRecord: "ActivityTypeRecord",
 }
@@ -200,11 +223,19 @@ VERSIONS: Final[dict[str, int]] = {
 
 _COMMAND_MODULES: Final = tuple(
     module.__name__
-    for module in (commands, restart_commands, activity_type_commands, approval_commands)
+    for module in (
+        commands,
+        restart_commands,
+        activity_type_commands,
+        approval_commands,
+        escalation_commands,
+        watch_commands,
+    )
 )
 _EVENTS: Final = (
     events,
     wait_events,
+    watch_events,
     iteration_events,
     activity_type_events,
     approval_events,
@@ -213,8 +244,10 @@ _EVENTS: Final = (
     condition_events,
     data_events,
     definition_events,
+    escalation_events,
     lock_events,
     restart_events,
+    section_events,
 )
 _EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)
 EVENT_TYPES: Final = tuple(

@@ -44,3 +44,14 @@ class DeviceEvent(msgspec.Struct, frozen=True, gc=False):
     event_type: str
     payload: bytes = b"{}"
     time: int = 0
+
+
+class DeviceCheck(msgspec.Struct, frozen=True, gc=False):
+    """A shard's mark among a device's readings: with it, all that were written before are known.
+
+    Whether a device was silent, or nothing broke what holds, is judged at the mark and not when
+    the time is over: readings may still lie unread then.
+    """
+
+    asked_at: int
+    """Milliseconds since 1970 by the shard's clock."""

@@ -167,10 +167,10 @@ AUDIT: Final = Kind(
 TELEMETRY: Final = Kind(
     name="iot.telemetry",
     key="device id",
-    value="reading",
+    value="reading, or a shard's mark among them",
     cleanup=Cleanup.DELETE,
     retention=7 * _DAY,
-    written_by="the bridge",
+    written_by="the bridge; marks: the device's shard",
     why="Readings come by the thousand and are no commands: no event, no reply.",
 )
 DEVICE_COMMANDS: Final = Kind(

@@ -69,20 +69,24 @@ def complete(
     call: Annotated[
         int, typer.Option(help="Number of an open call: sequence of its call.started.")
     ] = 0,
+    approval: Annotated[
+        int, typer.Option(help="Number of an open approval; its result has outcome and data.")
+    ] = 0,
     reason: Reason = "",
     tenant: Tenant = DEFAULT_TENANT,
     actor: Actor = "",
     command_id: CommandId = "",
     json: JsonOption = False,
 ) -> None:
-    """Give an activity or a call its result by hand; what is open is cancelled.
+    """Give an activity, a call or an approval its result by hand; what is open is cancelled.
 
-    Say one of --incident, --activity and --call (`instance history` has their numbers).
+    Say one of --incident, --activity, --call, --approval (`instance history` has their numbers).
 
     The output mapping of the node applies, as it does to a worker's result.
     """
-    if sum(map(bool, (incident, activity, call))) != 1:
-        raise typer.BadParameter("say exactly one of --incident, --activity and --call")
+    if sum(map(bool, (incident, activity, call, approval))) != 1:
+        message = "say exactly one of --incident, --activity, --call and --approval"
+        raise typer.BadParameter(message)
     value, options = _value(result), Options(tenant=tenant, actor=actor, command_id=command_id)
     with kafka() as settings, Client(settings) as made:
         answer = made.complete(
@@ -91,6 +95,7 @@ def complete(
             incident=incident,
             activity=activity,
             call=call,
+            approval=approval,
             reason=reason,
             options=options,
         )

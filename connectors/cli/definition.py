@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from connectors.cli.failures import FAILED, NotFoundError
 from connectors.cli.known_types import remarks_on_types
 from connectors.cli.nets import NetOption, PnmlOption, write_net, write_net_of
 from connectors.cli.output import JsonOption, as_json, fault, note, rows, say
+from connectors.cli.starts import starts_told
 from connectors.client.activity_types import activity_types
 from connectors.client.client import VERDICT_SECONDS
 from connectors.client.compacted import newest
@@ -222,9 +224,10 @@ def show(
 ) -> None:
     """Write a definition's source as it was submitted, or its Petri net.
 
-    On the error stream: how the version stands.
+    On the error stream: how the version stands, and what starts it by itself.
     """
-    wanted = [r for r in _records() if r.definition_id == name and version in {"", r.version}]
+    mine = [r for r in _records() if r.definition_id == name]
+    wanted = [r for r in mine if version in {"", r.version}]
     if not wanted:
         raise NotFoundError(f"no definition {name} {version}: see `tidemill definition list`")
     record = wanted[-1]
@@ -238,6 +241,10 @@ def show(
     note(f"{name} {record.version} is {record.status}: {_marking(record)}")
     if record.message:
         note(record.message)
+    published = [one.version for one in mine if one.status == "published"]
+    if record.version in published[-1:]:  # Only the newest one starts anything.
+        for told in starts_told(record.source, time.time_ns() // 1_000_000):
+            note(told)
 
 
 def _marking(record: DefinitionRecord) -> str:

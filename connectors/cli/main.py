@@ -28,6 +28,7 @@ ROOMS: Final[dict[str, tuple[str, ...]]] = {
     "message": ("message",),
     "signal": ("message",),
     "lock": ("lock",),
+    "approval": ("approval",),
     "events": ("events",),
     "topics": ("topics",),
     "project": ("projection",),

@@ -42,11 +42,13 @@ class ByHand(Sender):
         incident: int = 0,
         activity: int = 0,
         call: int = 0,
+        approval: int = 0,
         reason: str = "",
         options: Options = PLAIN,
     ) -> Answer:
-        """Give an incident's node, an open activity or an open call its result by hand."""
-        body = c.CompleteNode(canonical(result), incident, activity, call, reason)
+        """Give an incident's node, or an open activity, call or approval, its result by hand."""
+        numbers = (incident, activity, call)
+        body = c.CompleteNode(canonical(result), *numbers, reason, approval)
         return self.call("instance", instance_id, body, options)
 
     def set_variables(

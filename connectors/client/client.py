@@ -20,6 +20,7 @@ import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
 from connectors.client.activity_types import ActivityTypeCommands
+from connectors.client.approvals import ApprovalCommands
 from connectors.client.by_hand import ByHand
 from connectors.client.errors import (
     CommandRejectedError,
@@ -62,7 +63,7 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client(ActivityTypeCommands, ByHand, LockCommands):
+class Client(ActivityTypeCommands, ApprovalCommands, ByHand, LockCommands):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

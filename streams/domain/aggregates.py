@@ -11,6 +11,7 @@ from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
 from streams.domain.protocol import Aggregate
+from streams.domain.watch.aggregate import WATCH
 
 _ALL: Final[tuple[Aggregate, ...]] = (
     INSTANCE,
@@ -19,6 +20,7 @@ _ALL: Final[tuple[Aggregate, ...]] = (
     CHANNEL,
     LOCK,
     DEVICE,
+    WATCH,
 )
 AGGREGATES: Final[dict[str, Aggregate]] = {aggregate.type: aggregate for aggregate in _ALL}
 """By the type that stands in the envelope."""

@@ -89,6 +89,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """Reads a definition's source: the model, or the sentences that say what is wrong."""
     reply_to: str = ""
     """Where the command's answer goes; kept by who answers later, with `AnswerCommand`."""
+    beside: Any = None
+    """A device's: the state of its watch, which lives beside it; None for none."""
 
 
 class DispatchActivity(msgspec.Struct, frozen=True, gc=False):

@@ -6,11 +6,15 @@ from functools import singledispatch
 from typing import Final
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.escalation import EscalationTrigger
+from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
     Catch,
+    Caught,
     Channelled,
     Compensate,
     End,
@@ -44,6 +48,7 @@ from streams.forms.build_parts import (
 )
 from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
+from streams.forms.shape_device import TESTS, DeviceKeys
 from streams.forms.shape_events import (
     BoundaryShape,
     CatchShape,
@@ -60,6 +65,7 @@ from streams.forms.shape_nodes import (
     ExclusiveShape,
     InclusiveShape,
     JoinShape,
+    LockShape,
     ParallelShape,
     ScopeShape,
 )
@@ -113,8 +119,12 @@ kind_of.register(ApprovalShape, build_approval)
 
 @kind_of.register
 def _(shape: StartShape) -> NodeKind:
-    plain = shape.message is None and shape.signal is None
-    return Start(None if plain else channelled(shape), shape.result_path, expressions(shape.output))
+    waits: Channelled | TimerTrigger | None = None
+    if shape.has_timer():
+        waits = TimerTrigger(*moment(shape))
+    elif shape.message is not None or shape.signal is not None:
+        waits = channelled(shape)
+    return Start(waits, shape.result_path, expressions(shape.output), shape.missed)
 
 
 @kind_of.register
@@ -132,7 +142,7 @@ def _(shape: TimerShape) -> NodeKind:
 def _(shape: EndShape) -> NodeKind:
     thrown = shape.error
     error = Failure(thrown.code, Expression(thrown.message)) if thrown else None
-    return End(error, shape.terminate)
+    return End(error, shape.terminate, shape.escalation)
 
 
 @kind_of.register
@@ -146,6 +156,7 @@ def _(shape: ScopeShape) -> NodeKind:
         shape.compensate_with,
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
+        lock=locking(shape.lock),
     )
 
 
@@ -169,6 +180,8 @@ def _(shape: CatchShape) -> NodeKind:
 def _(shape: ThrowShape) -> NodeKind:
     if shape.compensate is not None:
         return Compensate(shape.compensate.removeprefix(ALL))
+    if shape.escalation is not None:
+        return Throw(EscalationTrigger(shape.escalation), Expression(shape.payload))
     return Throw(channelled(shape), Expression(shape.payload), shape.ttl)
 
 
@@ -186,11 +199,23 @@ def _(shape: CallShape) -> NodeKind:
     )
 
 
+def locking(shape: LockShape | None) -> Locking | None:
+    """Return the lock that a scope holds."""
+    if shape is None:
+        return None
+    return Locking(Expression(shape.name), optional(shape.ttl), optional(shape.wait), shape.token)
+
+
 def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
     if shape.error is not None:
         return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.message is not None or shape.signal is not None or shape.condition is not None:
+    if shape.escalation is not None:
+        return EscalationTrigger(shape.escalation.removeprefix(ANY_ERROR))
+    if (
+        isinstance(shape.message or shape.signal or shape.condition, str)
+        or shape.device is not None
+    ):
         return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
 
@@ -201,11 +226,30 @@ def moment(shape: MomentShape) -> Moment:
     return duration, date, cycle, optional(shape.cron), optional(shape.zone)
 
 
-def caught(shape: BoundaryShape | CatchShape) -> Channelled | ConditionTrigger:
-    """Return a message, a signal or a condition."""
+def caught(shape: BoundaryShape | CatchShape) -> Caught:
+    """Return a message, a signal, a condition or a device, whose condition is its own."""
+    if shape.device is not None:
+        return device(shape)
     if shape.condition is not None:
         return ConditionTrigger(shape.condition)
     return channelled(shape)
+
+
+def device(shape: DeviceKeys) -> DeviceTrigger:
+    """Return what of a device is waited for."""
+    silent = shape.silent is not None
+    test = next((key for key in TESTS if getattr(shape, key) is not None), "")
+    bound = None if test in {"", "condition"} else Expression(getattr(shape, test))
+    return DeviceTrigger(
+        Expression(shape.device),
+        shape.metric,
+        shape.event_type,
+        "silent" if silent else test,
+        bound,
+        shape.condition or "",
+        optional(shape.silent if silent else shape.hold),
+        shape.initial,
+    )
 
 
 def channelled(shape: BoundaryShape | ChannelShape | StartShape) -> Channelled:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from streams.domain.net.timing import MOMENTS
 from streams.forms.shape_base import Duration, NodeShape
+from streams.forms.shape_device import DeviceKeys, check_device, ways_of
 
 
 class MomentShape(NodeShape):
@@ -49,7 +50,7 @@ class ChannelShape(NodeShape):
 
     @model_validator(mode="after")
     def _one_name(self) -> ChannelShape:
-        if sum(getattr(self, way) is not None for way in self.ways) != 1:
+        if ways_of(self, self.ways) != 1:
             raise ValueError(f"one of {', '.join(self.ways[:-1])} and {self.ways[-1]} is needed")
         if self.signal is not None and self.key != "":
             raise ValueError("a signal goes to all: it has no key")
@@ -58,24 +59,30 @@ class ChannelShape(NodeShape):
         return self
 
 
-class CatchShape(ChannelShape):
-    """`type: catch`."""
+class CatchShape(ChannelShape, DeviceKeys):
+    """`type: catch`; it may wait for a device, too."""
 
-    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "condition")
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "condition", "device")
 
     type: Literal["catch"]
     condition: str | None = None
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _of_a_device(self) -> CatchShape:
+        check_device(self)
+        return self
+
 
 class ThrowShape(ChannelShape):
-    """`type: throw`: a message, a signal, or `compensate`: a node, or `*` for all."""
+    """`type: throw`: a message, a signal, an escalation, or `compensate`: a node, `*` for all."""
 
-    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "compensate")
+    ways: ClassVar[tuple[str, ...]] = ("message", "signal", "compensate", "escalation")
 
     type: Literal["throw"]
     compensate: str | None = Field(default=None, min_length=1)
+    escalation: str | None = Field(default=None, min_length=1, max_length=128)
     payload: Any = None
     ttl: Duration = 3_600_000
 
@@ -87,8 +94,8 @@ class ThrowShape(ChannelShape):
         return self
 
 
-class BoundaryShape(MomentShape):
-    """`type: boundary`: one key says when, of a moment, an error, a message, a signal."""
+class BoundaryShape(MomentShape, DeviceKeys):
+    """`type: boundary`: one key says when, of a moment, an error, a message, a device."""
 
     type: Literal["boundary"]
     host: str = Field(min_length=1)
@@ -98,15 +105,17 @@ class BoundaryShape(MomentShape):
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
     condition: str | None = None
+    escalation: str | None = None
     key: Any = ""
     fallback: bool = False
     output: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_trigger(self) -> BoundaryShape:
-        ways = (*MOMENTS, "error", "message", "signal", "condition")
-        if sum(getattr(self, way) is not None for way in ways) != 1:
+        ways = (*MOMENTS, "error", "message", "signal", "condition", "escalation", "device")
+        if ways_of(self, ways) != 1:
             raise ValueError(f"a boundary event has one of {', '.join(ways)}")
+        check_device(self)
         if self.zone is not None and not self.has_timer():
             raise ValueError("a zone belongs to a timer: duration, date, cycle or cron")
         if self.missed == "each" and (

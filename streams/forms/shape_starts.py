@@ -7,15 +7,17 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from streams.domain.channel.publish import NAME_LENGTH_MAX
-from streams.forms.shape_base import NodeShape
+from streams.domain.net.timing import MOMENTS
+from streams.forms.shape_events import MomentShape
 
 
-class StartShape(NodeShape):
-    """`type: start`; `message` or `signal` says what starts the workflow by itself."""
+class StartShape(MomentShape):
+    """`type: start`; a message, a signal or a moment says what starts the workflow by itself."""
 
     type: Literal["start"]
     message: str | None = Field(default=None, min_length=1, max_length=NAME_LENGTH_MAX)
     signal: str | None = Field(default=None, min_length=1, max_length=NAME_LENGTH_MAX)
+    missed: Literal["once", "each", "skip"] = "once"
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
 
@@ -28,9 +30,12 @@ class StartShape(NodeShape):
 
     @model_validator(mode="after")
     def _at_most_one_trigger(self) -> StartShape:
-        triggers = sum(one is not None for one in (self.message, self.signal))
+        ways = ("message", "signal", *MOMENTS)
+        triggers = sum(getattr(self, way) is not None for way in ways)
         if triggers > 1:
-            raise ValueError("a start has one of message, signal: write a start for each")
+            raise ValueError(f"a start has one of {', '.join(ways)}: write a start for each")
+        if not self.has_timer() and (self.zone is not None or self.missed != "once"):
+            raise ValueError("`zone` and `missed` belong to a timer")
         if not triggers and (self.result_path or self.output):
             raise ValueError("a start that nothing triggers has no payload: it has no output")
         return self

@@ -151,6 +151,8 @@ class Unfolded:
         nodes[name] = unfolded
         if unfolded["type"] == "end" and "compensate" in unfolded:
             self._compensating_end(nodes, flows, path, name)
+        if "hold" in unfolded and "for" in body:
+            self.origin[("nodes", name, "hold")] = (*path, "for")
         if unfolded["type"] == "scope":
             self._scope(nodes, flows, path, name, unfolded)
 
@@ -237,6 +239,8 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
         node["condition"] = bare(node["condition"])
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))
+    if lowered in _EVENTS and "for" in node:
+        node.setdefault("hold", node.pop("for"))
     return _activity(node) if kind == "Activity" else node
 
 

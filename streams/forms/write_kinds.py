@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.escalation import EscalationTrigger
+from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -86,7 +89,8 @@ written.register(Approval, write_approval)
 def _(kind: Start) -> dict[str, Any]:
     waits = {} if kind.trigger is None else trigger(kind.trigger)
     mapping = given(result_path=kind.result_path, output=sources(kind.output))
-    return {"type": "start", **waits, **mapping}
+    missed = given(missed=kind.missed if kind.missed != "once" else None)
+    return {"type": "start", **waits, **missed, **mapping}
 
 
 @written.register
@@ -120,7 +124,10 @@ def _(kind: PartialJoin) -> dict[str, Any]:
 def _(kind: End) -> dict[str, Any]:
     error = kind.error
     thrown = error and {"code": error.code, **given(message=error.message.source)}
-    return {"type": "end", **given(error=thrown, terminate=kind.terminate or None)}
+    return {
+        "type": "end",
+        **given(error=thrown, terminate=kind.terminate or None, escalation=kind.escalation),
+    }
 
 
 @written.register
@@ -149,7 +156,8 @@ def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
-    return {"type": "scope", **given(variables=own, **mappings, compensate_with=undo)}
+    rest = given(lock=locking(kind.lock), compensate_with=undo)
+    return {"type": "scope", **given(variables=own, **mappings), **rest}
 
 
 @written.register
@@ -169,6 +177,29 @@ def moment(kind: Timer | TimerTrigger) -> dict[str, Any]:
     return {word: value.source for word, value in timing_of(kind).items()}
 
 
+def device(kind: DeviceTrigger) -> dict[str, Any]:
+    """Return what of a device is waited for."""
+    tests = {kind.test: kind.bound.source} if kind.bound is not None else {}
+    condition = f"${{{kind.condition}}}" if kind.condition else None
+    lasts = "silent" if kind.test == "silent" else "for"
+    duration = None if kind.duration is None else kind.duration.source
+    return {
+        "device": kind.device.source,
+        **given(metric=kind.metric, event_type=kind.event_type),
+        **tests,
+        **given(condition=condition, **{lasts: duration}),
+        **given(initial=kind.initial or None),
+    }
+
+
+def locking(kind: Locking | None) -> dict[str, Any] | None:
+    """Return the lock that a scope holds."""
+    if kind is None:
+        return None
+    named = kind.fence if kind.fence != FENCE else None
+    return {key: value.source for key, value in kind.values()} | there(token=named)
+
+
 def trigger(kind: Trigger) -> dict[str, Any]:
     """Return what an event waits for or throws."""
     if isinstance(kind, ErrorTrigger):
@@ -177,6 +208,10 @@ def trigger(kind: Trigger) -> dict[str, Any]:
         return {"message": kind.message, **given(key=kind.key.source)}
     if isinstance(kind, SignalTrigger):
         return {"signal": kind.signal}
+    if isinstance(kind, EscalationTrigger):
+        return {"escalation": kind.code or ANY_ERROR}
     if isinstance(kind, ConditionTrigger):
         return {"condition": f"${{{kind.condition}}}"}
+    if isinstance(kind, DeviceTrigger):
+        return device(kind)
     return {**moment(kind), **given(missed="each" if kind.each else None)}

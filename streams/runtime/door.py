@@ -16,7 +16,8 @@ from schemas.ids import DEFAULT_TENANT, is_client_id, is_id, routing_key
 from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from schemas.results import RecordVerdict
-from schemas.telemetry import Reading
+from schemas.telemetry import DeviceCheck, Reading
+from schemas.watch_commands import MeetWaits, OpenWatch, UnwatchDevice, WatchDevice
 from streams.domain.protocol import Rejected
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY, Item
@@ -26,7 +27,7 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
     COMMANDS: _CLIENT,
     RESULTS: frozenset(RESULT_TYPES),
     INTERNAL: frozenset(COMMAND_TYPES),
-    TELEMETRY: frozenset({"Reading"}),
+    TELEMETRY: frozenset({"Reading", "DeviceCheck"}),
 }
 _LOCKS: Final = (
     c.AcquireLock,
@@ -40,11 +41,9 @@ _CHANNELS: Final = (
     c.PublishMessage,
     c.BroadcastSignal,
     c.OpenSubscription,
-    c.CloseSubscription,
-    c.AcceptMessage,
-    c.RejectMessage,
     c.ContinueBroadcast,
 )
+_ANSWERS: Final = (c.CloseSubscription, c.AcceptMessage, c.RejectMessage)
 _STARTS: Final = frozenset(
     {
         "RunInstance",
@@ -62,8 +61,14 @@ _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     RecordVerdict: ("definition",),
     RegisterActivityType: ("activity_type",),
     RemoveActivityType: ("activity_type",),
-    c.RetryIncident: ("instance", "channel"),
+    c.RetryIncident: ("instance", "channel", "watch"),
     **dict.fromkeys(_CHANNELS, ("channel",)),
+    **dict.fromkeys(_ANSWERS, ("channel", "watch")),
+    OpenWatch: ("watch",),
+    MeetWaits: ("watch",),
+    WatchDevice: ("device",),
+    UnwatchDevice: ("device",),
+    DeviceCheck: ("device",),
     **dict.fromkeys(_LOCKS, ("lock",)),
     c.Correlate: ("instance", "definition"),
     c.SubscriptionClosed: ("instance", "definition"),

@@ -16,7 +16,7 @@ from schemas.ids import routing_key, task_id
 from schemas.registry import BODIES, EVENT_TYPES, MESSAGES
 from schemas.replies import Reply
 from schemas.tasks import ActivityCancellation, ActivityTask
-from schemas.telemetry import DeviceState
+from schemas.telemetry import DeviceCheck, DeviceState
 from streams.domain.protocol import (
     AnswerCommand,
     DispatchActivity,
@@ -159,6 +159,12 @@ class Outbox:
         """Send an internal command to an aggregate of another partition."""
         key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
         self._collected.append(Out(self._names.internal, -1, key, encode(envelope, body)))
+
+    def mark(self, envelope: Envelope, body: DeviceCheck) -> None:
+        """Mark how far a device's readings have come in, on their own topic."""
+        key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
+        value = encode(envelope, body)
+        self._collected.append(Out(self._names.telemetry, self._partition, key, value))
 
     def known(
         self,

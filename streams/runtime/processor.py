@@ -20,7 +20,7 @@ from schemas.errors import CATALOGUE
 from schemas.events import ErrorOccurred
 from schemas.ids import base32, root_of
 from schemas.replies import Reply
-from schemas.telemetry import DeviceState
+from schemas.telemetry import DeviceCheck
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
@@ -35,6 +35,7 @@ from streams.domain.protocol import (
     Rejected,
     SendCommand,
 )
+from streams.runtime.devices import beside, write_states
 from streams.runtime.door import Door
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, TELEMETRY, Item
@@ -143,6 +144,9 @@ class Processor:
                     self._reply(cause, slot, sequence, b"null")
                     return
         decision = self._decision(envelope, slot)
+        if aggregate.type == "device":
+            watch = self._env.aggregates["watch"]
+            decision = beside(decision, slot, cause.source, self._overlay, watch)
         try:
             if self._poison is not None and self._poison in (cause.item, cause.source):
                 raise RuntimeError("the batch with this record cannot be committed")
@@ -280,6 +284,8 @@ class Processor:
         at_home = root_of(effect.aggregate_id) == root_of(slot.id) or self._door.at_home(envelope)
         if at_home and not effect.hop:
             self._local.append((effect, envelope))
+        elif isinstance(effect.body, DeviceCheck):
+            self.out.mark(envelope, effect.body)
         else:
             self.out.command(envelope, effect.body)
 
@@ -389,7 +395,4 @@ class Processor:
 
     def device_states(self) -> None:
         """Write the last state of every device that this batch heard of."""
-        for slot, context in self.devices.values():
-            state = slot.state
-            body = DeviceState(state.metrics, state.device_time, state.arrival_time, state.readings)
-            self.out.device_state(slot, body, self.now, context)
+        write_states(self.devices.values(), self.out, self.now)

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
-STATE_FORM = 1
+STATE_FORM = 2  # A record has form 2 where there are parts beside it, else 1.
 POSITION_FORM = 1
 POSITION_KEY = b"\0pos"
 RECENT_COMMANDS_MAX = 64
@@ -47,6 +47,8 @@ class StateRecord(msgspec.Struct, frozen=True, array_like=True):
     """Earliest timer, milliseconds since 1970; 0 for none. Rebuilds the due index."""
     expires: int = 0
     """When a finished aggregate may be forgotten; 0 while it lives."""
+    parts: int = 0
+    """How many parts of the state are kept beside this record."""
 
 
 class PositionRecord(msgspec.Struct, frozen=True, array_like=True):

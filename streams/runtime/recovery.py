@@ -13,6 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from streams.runtime.inbox import INPUTS
+from streams.runtime.parts import decode_part, is_part
 from streams.runtime.ports import Log, Record
 from streams.runtime.records import (
     POSITION_FORM,
@@ -103,7 +104,7 @@ async def _catch_up(store: Store, changelog: Log) -> Recovered:
             else:
                 assert record.key is not None
                 if record.value is not None:
-                    decode_state(record.value)
+                    (decode_part if is_part(record.key) else decode_state)(record.value)
                 changes.append((record.key, record.value))
         replayed += len(changes)
         reflected = Meta(cluster, topic_id, end, position.batch, position.now)

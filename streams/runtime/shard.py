@@ -19,6 +19,7 @@ from streams.runtime.definition_tail import DefinitionTail
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import Inbox, Item
 from streams.runtime.meter import Meter
+from streams.runtime.parts import MARK
 from streams.runtime.ports import AbortedError, Log, Out
 from streams.runtime.processor import TIMER, Processor
 from streams.runtime.records import (
@@ -121,8 +122,12 @@ class Shard:
         """Return an aggregate's record as of the last committed batch."""
         return self._store.get(key)
 
+    def parts_of(self, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Iterate over the parts of an aggregate's state, as of the last committed batch."""
+        return self._store.states(key + MARK)
+
     def all_committed(self) -> Iterator[tuple[bytes, bytes]]:
-        """Iterate over all records as of the last committed batch."""
+        """Iterate over all records, parts too, as of the last committed batch."""
         return self._store.states()
 
     def has_work(self) -> bool:

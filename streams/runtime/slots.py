@@ -6,16 +6,17 @@ seen by the next batch.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 
 from schemas.ids import store_key
 from streams.domain.protocol import Accepted, Aggregate
+from streams.runtime.parts import MARK, divided, encode_part, joined, key_of
 from streams.runtime.records import (
     EMPTY_BOOK,
     RECENT_OF_FINISHED_MAX,
-    STATE_FORM,
     Book,
     StateRecord,
     UnknownFormError,
@@ -23,6 +24,8 @@ from streams.runtime.records import (
     encode_record,
 )
 from streams.runtime.store import Change, Store
+
+_NO_PARTS: Final[dict[str, Any]] = {}
 
 
 class Slot(msgspec.Struct, gc=False):
@@ -40,6 +43,8 @@ class Slot(msgspec.Struct, gc=False):
     """As in the store's expiry index."""
     renewed: bool = False
     """True where this batch has events of it."""
+    parts: dict[str, Any] = {}
+    """What the store holds beside the record, by name: as the state held it then."""
 
 
 class Cache:
@@ -106,12 +111,16 @@ class Overlay:
                 cached.book,
                 cached.due,
                 cached.expires,
+                parts=cached.parts,
             )
         data = self._store.get(key)
         if data is None:
             return Slot(aggregate, key, tenant, aggregate_id, None, EMPTY_BOOK)
         record = decode_state(data)
-        state = decode_domain(aggregate, record)
+        state, parts = decode_domain(aggregate, record), _NO_PARTS
+        if record.parts:
+            state = joined(aggregate, record, state, self._store.states(key + MARK))
+            parts = divided(aggregate, state)[1]
         return Slot(
             aggregate,
             key,
@@ -121,6 +130,7 @@ class Overlay:
             record.book,
             record.next_due,
             record.expires,
+            parts=parts,
         )
 
     def touch(self, slot: Slot) -> None:
@@ -129,7 +139,13 @@ class Overlay:
 
     def changes(self, now: int) -> list[Change]:
         """Return the records of all touched aggregates; finished ones shrink to a remnant."""
-        return [self._change(slot, now) for slot in self.touched.values()]
+        found: list[Change] = []
+        for slot in self.touched.values():
+            before = slot.parts
+            found.append(self._change(slot, now))
+            if before or slot.parts:
+                found.extend(_part_changes(slot, before))
+        return found
 
     def _change(self, slot: Slot, now: int) -> Change:
         aggregate: Aggregate = slot.aggregate
@@ -144,8 +160,10 @@ class Overlay:
         elif state is not None and not book.stalled:
             due = aggregate.next_due(state, book.beats)
         slot.due, slot.expires = due, expires
-        domain = b"" if state is None else aggregate.encode(state)
-        record = StateRecord(STATE_FORM, aggregate.form, domain, book, due, expires)
+        header, slot.parts = divided(aggregate, state) if state is not None else (None, _NO_PARTS)
+        domain = b"" if header is None else aggregate.encode(header)
+        count = len(slot.parts)
+        record = StateRecord(2 if count else 1, aggregate.form, domain, book, due, expires, count)
         return Change(slot.key, encode_record(record), due, expires, old_due, old_expires)
 
     def commit(self) -> None:
@@ -156,6 +174,15 @@ class Overlay:
                 cache.drop(slot.key)  # Finished: hardly asked for again, and the store has it.
             else:
                 cache.put(slot)
+
+
+def _part_changes(slot: Slot, before: dict[str, Any]) -> Iterator[Change]:
+    """Yield the parts that are new, that changed, and that are gone."""
+    for name, part in slot.parts.items():
+        if before.get(name) is not part:
+            yield Change(key_of(slot.key, name), encode_part(part), 0, 0, 0, 0)
+    for name in before.keys() - slot.parts.keys():
+        yield Change(key_of(slot.key, name), None, 0, 0, 0, 0)
 
 
 def decode_domain(aggregate: Aggregate, record: StateRecord) -> Any:

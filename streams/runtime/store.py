@@ -24,6 +24,7 @@ from rocksdict import (
     WriteBufferManager,
 )
 
+from streams.runtime.parts import is_part
 from streams.runtime.records import StateRecord, decode_state
 
 _META = b"m"
@@ -131,8 +132,10 @@ class Store:
         """Apply a chunk of the changelog while catching up; later records win."""
         changes = []
         for key, value in dict(records).items():
-            old = self.get(key)
-            before = _moments(old)
+            if is_part(key):
+                changes.append(Change(key, value, 0, 0, 0, 0))
+                continue
+            before = _moments(self.get(key))
             after = _moments(value)
             changes.append(Change(key, value, *after, *before))
         self.write(changes, meta)
@@ -155,7 +158,7 @@ class Store:
         return first[0][0] if first else 0
 
     def states(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Iterate over all aggregates' records (store key, record)."""
+        """Iterate over all records (store key, record), each aggregate's parts behind its own."""
         start = b"s" + prefix
         for key, value in self._db.items(from_key=start):
             raw: Any = key

@@ -25,6 +25,8 @@ from schemas.commands import (
     SubscriptionClosed,
 )
 from schemas.envelope import Envelope
+from schemas.ids import channel_address
+from schemas.watch_commands import OpenWatch
 from streams.domain.protocol import Rejected, SendCommand
 
 
@@ -36,7 +38,7 @@ def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterato
     elif isinstance(body, CompensateInstance):
         failed = FailCall(body.call, refusal.code, refusal.message)
         yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
-    elif isinstance(body, OpenSubscription):
+    elif isinstance(body, OpenSubscription | OpenWatch):
         closed = SubscriptionClosed(body.subscription, refusal.code, refusal.message)
         yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
     elif isinstance(body, CloseSubscription):  # What is not there is closed.
@@ -55,9 +57,10 @@ def _owner_gone(envelope: Envelope, body: Correlate, refusal: Rejected) -> Itera
     rejected = RejectMessage(
         owner_id, life, number, body.message_id, reason, final=True, owner_type=kind
     )
-    yield SendCommand("channel", body.channel_id, "", rejected)
+    address = channel_address(body.channel_id)
+    yield SendCommand(*address, "", rejected)
     closing = CloseSubscription(owner_id, life, number, kind)
-    yield SendCommand("channel", body.channel_id, "", closing)
+    yield SendCommand(*address, "", closing)
 
 
 def _told_of_locks(

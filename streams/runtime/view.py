@@ -13,6 +13,7 @@ from schemas.ids import routing_key, store_key
 from schemas.partition import partition_of
 from streams.domain.protocol import Aggregate
 from streams.runtime.engine import Engine
+from streams.runtime.parts import is_part, joined
 from streams.runtime.records import decode_state
 from streams.runtime.shard import Shard
 from streams.runtime.slots import decode_domain
@@ -50,23 +51,26 @@ class CommittedStates(Mapping[Key, Any]):
 
     def __getitem__(self, key: Key) -> Any:
         """Return a state; `KeyError` for none, `NotHereError` where that cannot be told here."""
-        data = self._shard(key).committed(store_key(*key))
-        state = None if data is None else self._decoded(key.type, data)
+        shard, name = self._shard(key), store_key(*key)
+        data = shard.committed(name)
+        state = None if data is None else self._decoded(key.type, data, shard.parts_of(name))
         if state is None:
             raise KeyError(key)
         return state
 
-    def _decoded(self, kind: str, data: bytes) -> Any:
-        return decode_domain(self._aggregates[kind], decode_state(data))
+    def _decoded(self, kind: str, data: bytes, parts: Iterator[tuple[bytes, bytes]]) -> Any:
+        aggregate, record = self._aggregates[kind], decode_state(data)
+        header = decode_domain(aggregate, record)
+        return joined(aggregate, record, header, parts) if record.parts else header
 
     def __iter__(self) -> Iterator[Key]:
         """Iterate over what is here; it reads the whole store."""
         for runner in list(self._engine.runners.values()):
             if runner.opened:
                 for key, data in runner.shard.all_committed():
-                    found = Key(*key.decode().split("/", 2))
-                    if self._decoded(found.type, data) is not None:
-                        yield found
+                    # A state of which there is none is an empty record, and has no parts.
+                    if not is_part(key) and decode_state(data).domain:
+                        yield Key(*key.decode().split("/", 2))
 
     def __len__(self) -> int:
         """Count what is here; it reads the whole store."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.runtime.records import decode_state
+from streams.runtime.parts import decode_part, is_part
+from streams.runtime.records import StateRecord, decode_state
 from streams.runtime.store import Change, Meta
 
 
@@ -40,9 +41,9 @@ class MemoryStore:
 
     def load(self, records: list[tuple[bytes, bytes | None]], meta: Meta) -> None:
         """Apply a chunk of the changelog; `UnknownFormError` where this release cannot."""
-        for _, value in records:
+        for key, value in records:
             if value is not None:
-                decode_state(value)
+                (decode_part if is_part(key) else decode_state)(value)
         self._apply(records, meta)
 
     def _apply(self, records: list[tuple[bytes, bytes | None]], meta: Meta) -> None:
@@ -55,15 +56,20 @@ class MemoryStore:
 
     def due(self, now: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the aggregates whose earliest timer is due, earliest first."""
-        found = [(decode_state(v).next_due, k) for k, v in self._states.items()]
+        found = [(record.next_due, key) for key, record in self._records()]
         return sorted((due, key) for due, key in found if 0 < due <= now)[:limit]
+
+    def _records(self) -> Iterator[tuple[bytes, StateRecord]]:
+        for key, value in self._states.items():
+            if not is_part(key):
+                yield key, decode_state(value)
 
     def drop_due(self, moment: int, key: bytes) -> None:
         """Do nothing: what is due is read off the records, and so is never stale."""
 
     def expired(self, now: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the finished aggregates that may be forgotten."""
-        found = [(decode_state(v).expires, k) for k, v in self._states.items()]
+        found = [(record.expires, key) for key, record in self._records()]
         return sorted((moment, key) for moment, key in found if 0 < moment <= now)[:limit]
 
     def next_due(self) -> int:
@@ -72,7 +78,7 @@ class MemoryStore:
         return first[0][0] if first else 0
 
     def states(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Iterate over all aggregates' records."""
+        """Iterate over all records, each aggregate's parts behind its own."""
         for key in sorted(self._states):
             if key.startswith(prefix):
                 yield key, self._states[key]

@@ -17,6 +17,7 @@ from schemas.events import WorkflowCreated, WorkflowStarted
 from schemas.ids import store_key
 from streams.domain.instance.state import FINISHED
 from streams.domain.protocol import Aggregate, EventPlace
+from streams.runtime.parts import divided, encode_part, is_part, key_of, owner_of
 from streams.runtime.records import decode_state
 from streams.testing.shelves import MemoryShelf, Shelf
 
@@ -94,39 +95,51 @@ class Oracle:
         stored = ((key, value) for key, value in records if self._concerns(key, value))
         key, value = next(stored, (b"", b""))
         for folded, state in self._shelf.items():
-            while key and key < folded:
-                yield key, _UNFOUNDED
-                key, value = next(stored, (b"", b""))
-            found = None
-            if key == folded:
-                found = value
-                key, value = next(stored, (b"", b""))
-            if not self._agrees(folded, state, found):
-                yield folded, _DIFFERS
+            for name, expected in self._expected(folded, state):
+                while key and key < name:
+                    yield key, _UNFOUNDED
+                    key, value = next(stored, (b"", b""))
+                found = None
+                if key == name:
+                    found = value
+                    key, value = next(stored, (b"", b""))
+                if not self._agrees(name, state, expected, found):
+                    yield name, _DIFFERS
         while key:
             yield key, _UNFOUNDED
             key, value = next(stored, (b"", b""))
 
     def difference(self, key: bytes, record: bytes | None) -> str:
         """Return what is wrong with one stored record, or nothing."""
-        state = self._shelf.get(key)
+        owner = owner_of(key)
+        state = self._shelf.get(owner)
         found = record if record is not None and self._concerns(key, record) else None
-        if state is None:
+        expected = None if state is None else dict(self._expected(owner, state)).get(key)
+        if expected is None:
             return "" if found is None else _UNFOUNDED
-        return "" if self._agrees(key, state, found) else _DIFFERS
+        return "" if self._agrees(key, state, expected, found) else _DIFFERS
 
     def _concerns(self, key: bytes, record: bytes) -> bool:
         """Tell whether a stored record is of an aggregate that has events."""
         kind = key.split(b"/", 1)[0].decode()
-        return kind in self._aggregates and kind != "device" and bool(decode_state(record).domain)
+        if kind not in self._aggregates or kind == "device":
+            return False
+        return is_part(key) or bool(decode_state(record).domain)
 
-    def _agrees(self, key: bytes, state: Any, record: bytes | None) -> bool:
+    def _expected(self, key: bytes, state: Any) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what a folded state is stored as: its record's domain, then its parts, by key."""
         aggregate = self._aggregates[key.split(b"/", 1)[0].decode()]
-        finished = aggregate.is_finished(state)
+        if aggregate.is_finished(state):
+            state = aggregate.remnant(state)
+        header, parts = divided(aggregate, state)
+        yield key, aggregate.encode(header)
+        yield from sorted((key_of(key, name), encode_part(one)) for name, one in parts.items())
+
+    def _agrees(self, key: bytes, state: Any, expected: bytes, record: bytes | None) -> bool:
+        aggregate = self._aggregates[key.split(b"/", 1)[0].decode()]
         if record is None:
-            return finished
-        expected = aggregate.encode(aggregate.remnant(state) if finished else state)
-        return decode_state(record).domain == expected
+            return aggregate.is_finished(state)
+        return (record if is_part(key) else decode_state(record).domain) == expected
 
     def unfinished(self) -> list[str]:
         """Return the instances that have not ended."""

@@ -36,13 +36,14 @@ from streams.domain.protocol import (
     Outcome,
     Rejected,
 )
+from streams.domain.watch.aggregate import WATCH
 from streams.forms import read_definition, read_for_decision
 
 NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
 INCARNATION: Final = "first"
 """The life that a start takes."""
-_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type})
+_LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type, WATCH.type})
 """Kinds whose ids may be used again, for another life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
@@ -122,6 +123,8 @@ class Spec(msgspec.Struct, frozen=True):
     """Who gives the next commands."""
     actors: tuple[str, ...] = ()
     """Who caused each event."""
+    beside: Any = None
+    """A device's: the state of its watch."""
 
     def given(self, *steps: msgspec.Struct) -> Spec:
         """Go through commands, which must be accepted, and events, which are facts."""
@@ -188,6 +191,7 @@ class Spec(msgspec.Struct, frozen=True):
             self.beats,
             read_for_decision,
             f"reply-{len(self.past)}:0",
+            self.beside,
         )
 
     def _place(self, sequence: int) -> EventPlace:
@@ -316,6 +320,11 @@ def channel(aggregate_id: str, *sources: str) -> Spec:
 def device(aggregate_id: str) -> Spec:
     """Begin a sentence about a device."""
     return Spec(DEVICE, KnownDefinitions((), frozenset()), aggregate_id)
+
+
+def watch(aggregate_id: str) -> Spec:
+    """Begin a sentence about the watch of a device."""
+    return Spec(WATCH, KnownDefinitions((), frozenset()), aggregate_id)
 
 
 def lock(name: str = "one") -> Spec:

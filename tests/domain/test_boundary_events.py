@@ -173,7 +173,7 @@ WRONG = {
         """l: {type: boundary, on: work, error: X, next: end}
   m: {type: boundary, on: work, error: X, next: end}""", "",
     ),
-    "throws an error or terminates": ("e: {type: end, error: X, terminate: true}", ""),
+    "throws an error or terminates or": ("e: {type: end, error: X, terminate: true}", ""),
     "this cycle never waits": (
         "s: {type: scope, nodes: {i: {type: start, next: o}, o: {type: end}}, next: [s, end]}",
         "flows: [{from: work, to: s}]",

@@ -275,7 +275,7 @@ def test_what_is_read_is_written_as_it_was_and_is_proved(source):
         ("{type: catch, condition: '', next: end}", "must not be empty"),
         (
             "{type: catch, condition: a, signal: b, next: end}",
-            "one of message, signal and condition",
+            "one of message, signal, condition and device",
         ),
         ("{type: catch, condition: a, key: b, next: end}", "only a message has a key"),
     ],

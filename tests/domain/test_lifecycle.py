@@ -13,6 +13,7 @@ from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
 from streams.domain.instance.state import FINISHED, STATUSES
 from streams.domain.lock.aggregate import VERBS as VERBS_OF_LOCKS
 from streams.domain.protocol import SendCommand
+from streams.domain.watch.aggregate import VERBS as VERBS_OF_WATCHES
 from streams.testing.spec import NOW, instance
 
 SOURCE = """
@@ -154,7 +155,9 @@ def test_the_table_has_every_state_and_every_command():
     assert [name for name, *_ in ROWS] == list(COMMANDS)
     to_locks = {MESSAGES[body] for body in VERBS_OF_LOCKS} - {"FireTimer"}
     to_types = {"RegisterActivityType", "RemoveActivityType"}
-    assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES} - to_locks - to_types)
+    of_watches = {MESSAGES[body] for body in VERBS_OF_WATCHES} | {"WatchDevice", "UnwatchDevice"}
+    others = to_locks | to_types | (of_watches - set(COMMANDS))
+    assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES} - others)
 
 
 @pytest.mark.parametrize(("name", "status", "cell"), CELLS)

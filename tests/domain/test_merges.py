@@ -285,6 +285,41 @@ def test_who_keeps_an_element_that_another_takes_out_does_not_put_it_in():
     assert json.loads(spec.past[-1].result)["tags"] == ["y"]
 
 
+EACH = """
+id: flow
+version: 1.0.0
+variables:
+  count: {type: integer, default: 5, merge: counter}
+  lists: {schema: {maxItems: 2}}
+nodes:
+  start: {type: start, next: all}
+  all:
+    type: activity
+    activity_type: a
+    each: {count: "${n}", collect: {into: lists}}
+    output: {count: "${output}"}
+    next: end
+  end: {type: end}
+"""
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_items_side_by_side_merge_as_branches_do(order):
+    spec = instance(EACH).given(RunInstance("flow", "", b'{"n":2}'))
+    keys = sorted(spec.state.activities)
+    for place in order:
+        spec = spec.given(CompleteActivity(keys[place], 1, b"6"))
+    assert json.loads(spec.past[-1].result)["count"] == 7
+
+
+def test_a_list_that_does_not_fit_its_variable_is_not_collected():
+    spec = instance(EACH).given(RunInstance("flow", "", b'{"n":3}'))
+    for key in sorted(spec.state.activities):
+        spec = spec.given(CompleteActivity(key, 1, b"6"))
+    (found,) = spec.state.incidents.values()
+    assert (found.code, "lists" in spec.state.variables) == ("schema_violation", False)
+
+
 # Definitions.
 
 HEAD = "id: a\nversion: 1.0.0\n"
@@ -297,6 +332,11 @@ REFUSED = [
     ("variables: {n: {merge: counter}}", "result_path: n, next: e", "write it under `output`"),
     ("variables: {result: {merge: counter}}", "next: e", "name another as result_path"),
     ("variables: {n: {merge: counter}}", "output: {n.x: 1}, next: e", "write it whole, not n.x"),
+    (
+        "variables: {n: {merge: add_wins_set}}",
+        "each: {count: 2, collect: {into: n}}, result_path: r, next: e",
+        "a list is collected into a variable that does not",
+    ),
     ("variables: {n: {merge: counter, default: x}}", "next: e", "the default is refused"),
 ]
 

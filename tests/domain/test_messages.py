@@ -292,8 +292,11 @@ def test_what_catches_and_throws_is_written_as_it_is_read(source):
 @pytest.mark.parametrize(
     ("node", "words"),
     [
-        ("{type: catch, next: end}", "one of message, signal and condition"),
-        ("{type: catch, message: a, signal: b, next: end}", "one of message, signal and condition"),
+        ("{type: catch, next: end}", "one of message, signal, condition and device"),
+        (
+            "{type: catch, message: a, signal: b, next: end}",
+            "one of message, signal, condition and device",
+        ),
         ("{type: catch, signal: b, key: x, next: end}", "it has no key"),
         ("{type: throw, message: a, ttl: soon, next: end}", "duration"),
         ("{type: catch, message: a, key: '${', next: end}", "never closed"),

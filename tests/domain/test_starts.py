@@ -34,7 +34,7 @@ from schemas.definition_events import ListedStart
 from schemas.events import ErrorOccurred, EventTriggered, WorkflowStarted
 from schemas.ids import is_client_id
 from schemas.results import RecordVerdict
-from streams.domain.definition.starts import started_id
+from streams.domain.definition.ids import started_id
 from streams.domain.definition.state import source_hash
 from streams.domain.protocol import SendCommand
 from streams.forms import read_definition

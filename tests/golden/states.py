@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from schemas.registry import BODIES, VERSIONS, public_type
-from streams.testing.spec import activity_type, channel, definition, instance, lock
+from streams.testing.spec import activity_type, channel, definition, instance, lock, watch
 
 HERE = Path(__file__).parent
 WRITE = "TIDEMILL_WRITE_GOLDEN"
@@ -73,6 +73,7 @@ def folded(golden):
         "channel": lambda: channel("message:paid"),
         "lock": lock,
         "activity_type": lambda: activity_type("charge"),
+        "watch": lambda: watch("d-1"),
     }
     spec = begin.get(golden["aggregate"], instance)()
     for event in golden["events"]:

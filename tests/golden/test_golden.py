@@ -48,7 +48,11 @@ from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
 from tests.golden.approvals import APPROVALS
 from tests.golden.compensation import COMPENSATION
+from tests.golden.conditions import CONDITIONS
+from tests.golden.data import DATA
+from tests.golden.starts import STARTS
 from tests.golden.states import HERE, cut, file_of, folded, golden_of, must_hold
+from tests.golden.watches import OF_WATCHES
 
 SOURCE = """
 id: flow
@@ -81,16 +85,6 @@ nodes:
 """
 RUN = RunInstance("flow", "", b'{"n":1}', b'{"who":"us"}')
 # Keys: started 1, work 2, pause 3 (token 2), sub 4.
-
-MERGING = """
-id: merging
-version: 1.0.0
-variables: {n: {type: integer, default: 5, merge: counter}}
-nodes:
-  start: {type: start, next: work}
-  work: {type: activity, activity_type: job, output: {n: "${output}"}, next: end}
-  end: {type: end}
-"""
 
 
 def one():
@@ -240,18 +234,6 @@ def cut_off(spec, last):
     return instance(RECOVERED).given(*spec.past[:count])
 
 
-CONDITIONAL = """
-id: conditional
-version: 1.0.0
-nodes:
-  start: {type: start, next: work}
-  work: {type: activity, activity_type: job, next: end}
-  many: {type: boundary, on: work, condition: "${n > 5}", interrupting: false, next: told}
-  told: {type: end}
-  end: {type: end}
-"""
-
-
 def taken():
     return lock().given(AcquireLock("a", 1_000), AcquireLock("b", 500, 9_000))
 
@@ -271,7 +253,10 @@ def registered():
 
 
 HISTORIES = {
+    **CONDITIONS,
     **COMPENSATION,
+    **DATA,
+    **STARTS,
     "workflow.created": lambda: one().given(
         CreateInstance("flow", "", b'{"n":1}', b'{"who":"them"}')
     ),
@@ -310,10 +295,6 @@ HISTORIES = {
         CompleteNode(b'{"x":4}', activity=2, reason="by phone")
     ),
     "variables.set": lambda: scoped().given(SetVariables(b'{"x":5}', 2, "by phone")),
-    "condition.ended": lambda: instance(CONDITIONAL).given(
-        RunInstance("conditional", "", b'{"n":9}'), SetVariables(b'{"n":1}')
-    ),
-    "variables.observed": lambda: instance(MERGING).given(RunInstance("merging")),
     "notification.requested": told,
     "notification.completed": lambda: told().given(CompleteActivity(7, 1, b"{}", "w")),
     "notification.failed": lambda: told().given(FailActivity(7, 1, "ConnectionError", "away")),
@@ -351,6 +332,7 @@ HISTORIES = {
     "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),
     "lock.released": lambda: taken().later(30).given(ReleaseLock("b"), ReleaseLock("a")),
     "lock.refused": lambda: taken().later(40).given(ReleaseLock("b")),
+    **OF_WATCHES,
 }
 """How a golden history is first written; never read again while its file is there."""
 READINGS = [Reading("1", b'{"t":20,"h":5}', 10, 11), Reading("2", b'{"t":21.5}', 12, 13)]

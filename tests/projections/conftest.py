@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.engine import make_url
 
 from projections import tables
+from projections.approvals import WAITING, approval_of
 from projections.events import Event
 from projections.instances import instance_of
 from projections.locks import lock_of
@@ -164,7 +165,9 @@ class Written:
         """Append an event of an aggregate; its sequence follows from those before."""
         if not kind:
             noun = public_type(body).partition(".")[0]
-            kind = {"definition": "definition", "lock": "lock"}.get(noun, "instance")
+            kind = {"definition": "definition", "schedule": "definition", "lock": "lock"}.get(
+                noun, "instance"
+            )
         key = (kind, context.get("tenant", "default"), name, incarnation)
         number = sequence or self.sequences.get(key, 0) + 1
         self.sequences[key] = number
@@ -286,6 +289,34 @@ def folded_lock(state):
     }
 
 
+def waiting_rows(connection):
+    """Return the approvals that wait for somebody, as the view has them."""
+    rows = [approval_of(row) for row in connection.execute(select(tables.approvals)).all()]
+    return {
+        (row.tenant, row.instance, row.incarnation, row.approval): (
+            (row.node, row.assignee, row.candidate_users, row.candidate_groups),
+            (row.claimant, row.owner, row.due, row.level),
+            [one.name for one in row.documents],
+        )
+        for row in rows
+        if row.state in WAITING
+    }
+
+
+def waiting_approvals(states):
+    """Return the same as the engine has them."""
+    return {
+        (*key.decode().split("/", 2)[1:], state.incarnation, number): (
+            (one.node, one.assignee, one.candidate_users, one.candidate_groups),
+            (one.claimant, one.owner, one.due, one.level),
+            one.documents,
+        )
+        for key, state in states.items()
+        if key.startswith(b"instance/")
+        for number, one in state.approvals.items()
+    }
+
+
 @pytest.fixture
 def held(sql):
     """Hold every row, position and number of rows against the fold of a log's values."""
@@ -316,6 +347,7 @@ def held(sql):
             }
             rows = [lock_of(row) for row in connection.execute(select(tables.locks)).all()]
             assert {(row.tenant, row.id): shown_lock(row) for row in rows} == wanted
+            assert waiting_rows(connection) == waiting_approvals(states)
             count = select(func.count()).select_from(tables.history)
             assert connection.execute(count).scalar() == sum(one.events for one in oracles)
 

@@ -20,8 +20,8 @@ from schemas.registry import BODIES, EVENT_TYPES
 STARTED = e.WorkflowStarted("hello", "1.0.0", {"who": b'"x"'}, metadata=b'{"order":7}')
 
 
-CHANNEL = {"message", "signal", "subscription"}
-"""What channels tell of: the history alone shows it."""
+CHANNEL = {"message", "signal", "subscription", "watch"}
+"""What channels, and the watches of devices, tell of: the history alone shows it."""
 
 
 def texts(raws):
@@ -34,13 +34,13 @@ def shown(reader, name="i1", tenant="default"):
 
 def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
     assert [view.name for view in VIEWS] == ["instances", "history", "definitions", "locks"]
-    kinds = {"definition": "definitions", "lock": "locks"}
+    kinds = {"definition": "definitions", "schedule": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:
         body = BODIES[name]
         assert body in History.handles, f"{name}: add it to the history"
         others = [view.name for view in (Instances, Definitions, Locks) if body in view.handles]
         noun = name.partition(".")[0]
-        wanted = [] if noun in CHANNEL else [kinds.get(noun, "instances")]
+        wanted = [] if noun in {*CHANNEL, "activity_type"} else [kinds.get(noun, "instances")]
         assert others == wanted, f"{name}: handle it in a view, or say in CHANGES that it is not"
 
 
@@ -248,7 +248,11 @@ def test_a_definition_is_submitted_then_published_or_refused(projection, written
     projection.apply(written.events[1:], {})
     refused = definition_events.DefinitionRefused("flow", "1.1.0", "NotSound", "a token is left")
     projection.apply([written.add(refused, "flow", time=7)], {})
+    # A timer start counts among the definition's events; the version stands as before.
+    fired = definition_events.ScheduleFired("flow", "1.0.0", "ticks", 7)
+    projection.apply([written.add(fired, "flow", time=8)], {})
     first, second = reader.definitions("flow").value
+    assert (first.sequence, second.sequence) == (5, 4)
     assert (first.state, first.source, first.submitted_at, first.decided_at) == (
         "published",
         "id: flow",

@@ -66,3 +66,15 @@ async def test_a_child_is_found_on_its_roots_partition(seen):
     with pytest.raises(KeyError) as caught:
         states[Key("instance", "default", f"{root}~3")]
     assert not isinstance(caught.value, NotHereError)
+
+
+async def test_a_state_in_parts_is_shown_whole(seen):
+    lab, engine, states = seen
+    key = Key("instance", "default", lab.at(1))
+    large = "x" * 9_000
+    lab.command(key.id, RunInstance("hello", "", b'{"text":"%s"}' % large.encode()))
+    lab.settle()
+    parts = list(engine.runners[1].shard.parts_of(f"instance/default/{key.id}".encode()))
+    assert len(parts) == 1
+    assert states[key].variables["text"] == b'"%s"' % large.encode()
+    assert len(states) == 3, "two definitions and the instance: a part is no state"

@@ -19,6 +19,7 @@ from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.protocol import Accepted, EventPlace, Limits, Rejected, SendCommand
+from streams.domain.watch.aggregate import WATCH
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
 
@@ -150,7 +151,7 @@ class SubscriberAggregate:
         return state
 
 
-AGGREGATES = (SubscriberAggregate(), CHANNEL, DEFINITION, DEVICE)
+AGGREGATES = (SubscriberAggregate(), CHANNEL, DEFINITION, DEVICE, WATCH)
 
 
 class Play(World):

@@ -8,9 +8,10 @@ import pytest
 from schemas import channel_events as e
 from schemas import commands as c
 from schemas.codec import decode
+from schemas.definition_events import ScheduleFired
 from schemas.events import EventTriggered, WorkflowStarted
 from schemas.ids import channel_id
-from streams.domain.definition.starts import started_id
+from streams.domain.definition.ids import started_id
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
 
@@ -23,6 +24,7 @@ nodes:
   by-hand: {{type: start, next: end}}
   heard: {{type: start, message: order, result_path: order, next: end}}
   opened: {{type: start, signal: opened, next: end}}
+  ticks: {{type: start, cycle: R/PT20S, missed: each, next: end}}
   end: {{type: end}}
 """
 DEAF = """
@@ -141,7 +143,12 @@ def check(play, found):
             name = started_id(body.owner_id, envelope.aggregate_id, body.message_id)
             assert name not in wanted, "taken twice"
             wanted[name] = body
-    assert wanted.keys() == triggered.keys()
+    fired = {body.instance_id: body for _, body in found[ScheduleFired]}
+    assert len(fired) == len(found[ScheduleFired]), "fired twice"
+    assert wanted.keys() | fired.keys() == triggered.keys()
+    for name, body in fired.items():
+        assert (triggered[name][1].kind, triggered[name][1].due) == ("timer", body.due)
+        assert versions[name].definition_version == body.version
     for name, body in wanted.items():
         assert versions[name].definition_id == body.owner_id
         assert triggered[name][1].message_id == body.message_id
@@ -194,5 +201,6 @@ def test_each_message_and_signal_starts_what_took_it_once_whatever_strikes(block
             for one in s.subscriptions.values()
         ]
         assert [one for one in left if one.owner_type == "definition"] == []
-    wanted = {("definition", "m"), ("definition", "s"), ("instance", "m"), "refused"}
+        seen["timer"] += len(found[ScheduleFired])
+    wanted = {"timer", ("definition", "m"), ("definition", "s"), ("instance", "m"), "refused"}
     assert wanted <= {name for name, count in seen.items() if count}, seen

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.commands import Correlate, PublishDefinition, SubscriptionClosed
+from schemas.commands import Correlate, FireTimer, PublishDefinition, SubscriptionClosed
 from schemas.results import RecordVerdict
 from streams.domain.definition.publish import decide_publish
 from streams.domain.definition.starts import decide_closed, decide_correlate
 from streams.domain.definition.state import EMPTY, DefinitionState, evolve
+from streams.domain.definition.timed import decide_fire, next_due
 from streams.domain.definition.verdict import decide_verdict
 from streams.domain.protocol import Decision, Outcome, Rejected, conflict
 
@@ -27,6 +28,7 @@ VERBS: Final[dict[type[msgspec.Struct], Verb]] = {
 ASKED: Final[dict[type[msgspec.Struct], Verb]] = {
     Correlate: decide_correlate,
     SubscriptionClosed: decide_closed,
+    FireTimer: decide_fire,
 }
 """What is asked of one that is there."""
 
@@ -59,6 +61,7 @@ class DefinitionAggregate:
     decide = staticmethod(decide)
     evolve = staticmethod(evolve)
     encode = staticmethod(msgspec.msgpack.Encoder().encode)
+    next_due = staticmethod(next_due)
     decode = staticmethod(msgspec.msgpack.Decoder(DefinitionState).decode)
 
     @staticmethod
@@ -70,11 +73,6 @@ class DefinitionAggregate:
     def incarnation(_state: DefinitionState) -> str:
         """Return nothing: a definition has one life."""
         return ""
-
-    @staticmethod
-    def next_due(_state: DefinitionState, _beats: dict[int, int]) -> int:
-        """Return 0: definitions wait for nothing."""
-        return 0
 
     @staticmethod
     def is_finished(_state: DefinitionState) -> bool:

@@ -7,9 +7,6 @@ Publishing a newer version changes the answer, in one step.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import Final
-
 from schemas.commands import (
     AcceptMessage,
     Correlate,
@@ -19,33 +16,32 @@ from schemas.commands import (
     TriggerInstance,
 )
 from schemas.definition_events import ListedStart
-from schemas.ids import base32
+from streams.domain.definition.ids import begun, started_id
 from streams.domain.definition.state import DefinitionState
+from streams.domain.definition.timed import first_due
+from streams.domain.net.model import Start, TimerTrigger
 from streams.domain.net.starts import name_of, triggered_starts
 from streams.domain.protocol import Accepted, Decision, Effect, Outcome, SendCommand
 
-_HASH_LENGTH: Final = 32
-_NAME_LENGTH: Final = 90
-"""Of a definition's id as much as an instance's id has room for."""
 
-
-def starts_of_source(source: str, ctx: Decision) -> list[ListedStart]:
-    """Return the starts of a version that is published now."""
+def starts_of_source(source: str, state: DefinitionState, ctx: Decision) -> list[ListedStart]:
+    """Return the starts of a version that is published now, in the place of the state's."""
     definition = ctx.read_definition(PublishDefinition(source))
     if isinstance(definition, list):
         return []  # No engine of this release can run it; the tail of definitions says so.
-    return [ListedStart(node, *name_of(start)) for node, start in triggered_starts(definition)]
+    return [_listed(node, start, state, ctx.now) for node, start in triggered_starts(definition)]
 
 
-def started_id(definition: str, *causes: str) -> str:
-    """Return the id of the instance that this definition starts for these causes, once."""
-    whole = b"".join(b"%d:%b" % (len(one), one) for one in map(_encoded, (definition, *causes)))
-    number = int.from_bytes(blake2b(whole, digest_size=20).digest(), "big")
-    return f"{definition[:_NAME_LENGTH]}.{base32(number).rjust(_HASH_LENGTH, '0')}"
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _listed(node: str, start: Start, state: DefinitionState, now: int) -> ListedStart:
+    kind, name = name_of(start)
+    if not isinstance(start.trigger, TimerTrigger):
+        return ListedStart(node, kind, name)
+    for known in state.starts:
+        if (known.node, known.name) == (node, name):
+            # The same times as before: they go on, or what is often published would never come.
+            return ListedStart(node, kind, name, known.due, known.schedule, start.missed)
+    due, schedule = first_due(start.trigger, now)
+    return ListedStart(node, kind, name, due, schedule, start.missed)
 
 
 def decide_correlate(command: Correlate, state: DefinitionState, ctx: Decision) -> Outcome:
@@ -65,14 +61,6 @@ def decide_correlate(command: Correlate, state: DefinitionState, ctx: Decision) 
     instance = started_id(ctx.aggregate_id, channel, command.message_id)
     effects: list[Effect] = [SendCommand("channel", channel, "", accept), begun(instance, run)]
     return Accepted([], effects, state)
-
-
-def begun(instance: str, body: TriggerInstance) -> SendCommand:
-    """Return the start of an instance.
-
-    It goes by the topic, so that whoever decides it waits for the version to be known there.
-    """
-    return SendCommand("instance", instance, "", body, hop=True)
 
 
 def decide_closed(_: SubscriptionClosed, state: DefinitionState, ctx: Decision) -> Outcome:

@@ -8,7 +8,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.definition_events import DefinitionPublished, DefinitionRefused, DefinitionSubmitted
+from schemas.definition_events import (
+    DefinitionPublished,
+    DefinitionRefused,
+    DefinitionSubmitted,
+    ListedStart,
+    ScheduleFired,
+)
 from streams.domain.net.model import Version
 from streams.domain.protocol import Accepted, Decision, EventPlace, RecordDefinition
 
@@ -41,6 +47,10 @@ class OpenStart(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     kind: str
     name: str
+    due: int = 0
+    """Timers: when it is due next, ms since 1970; 0: never."""
+    schedule: str = ""
+    missed: str = "once"
 
 
 class DefinitionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -88,10 +98,18 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
     elif isinstance(event, DefinitionPublished):
         versions[event.version] = _decided(versions[event.version], PUBLISHED, event.verdict)
         newest = event.version if event.starts else ""
-        starts = [OpenStart(one.node, one.kind, one.name) for one in event.starts]
+        starts = [_open(one) for one in event.starts]
+    elif isinstance(event, ScheduleFired):
+        starts = [
+            replace(one, due=event.next_due) if one.node == event.node else one for one in starts
+        ]
     elif isinstance(event, DefinitionRefused):
         versions[event.version] = _decided(versions[event.version], REFUSED, event.verdict)
     return DefinitionState(at.sequence, versions, newest, starts)
+
+
+def _open(start: ListedStart) -> OpenStart:
+    return OpenStart(start.node, start.kind, start.name, start.due, start.schedule, start.missed)
 
 
 def _decided(version: VersionState, status: str, verdict: str) -> VersionState:

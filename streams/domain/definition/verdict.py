@@ -39,7 +39,7 @@ def decide_verdict(command: RecordVerdict, state: DefinitionState, ctx: Decision
     if refusal is not None:
         return _refused(command, state, ctx, known, refusal)
     name, verdict, why = ctx.aggregate_id, command.verdict, command.message
-    starts = starts_of_source(known.source, ctx)
+    starts = starts_of_source(known.source, state, ctx)
     event = DefinitionPublished(name, version, verdict, why, command.violations, starts)
     record = RecordDefinition(
         name, version, PUBLISHED, known.source, why, verdict, command.violations

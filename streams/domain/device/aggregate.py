@@ -1,45 +1,54 @@
-"""The device: absorbs redelivered readings and keeps the last of each metric.
+"""The device: absorbs redelivered readings, keeps the last values, judges what waits for them.
 
 Telemetry is no command: it has no event and no reply. The state is derived and lies
-outside `verify`.
+outside `verify`; the waits are its watch's, which lives beside it (`ctx.beside`), and whose
+events say what came about.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
+from schemas.commands import FireTimer
 from schemas.json_text import JsonError, canonical, parse_object
-from schemas.telemetry import Reading
-from streams.domain.protocol import Accepted, Decision, EventPlace, Outcome, Rejected
+from schemas.telemetry import DeviceCheck, Reading
+from schemas.watch_commands import UnwatchDevice, WatchDevice
+from streams.domain.device import state as s
+from streams.domain.device.index import Index, index_of
+from streams.domain.device.judge import Judge, Seen, without
+from streams.domain.device.state import EMPTY, DeviceState
+from streams.domain.protocol import (
+    Accepted,
+    Decision,
+    EventPlace,
+    Outcome,
+    Rejected,
+    SendCommand,
+)
 
 WINDOW = 1_024
 _HASH_BYTES = 6
-
-
-class DeviceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of a device."""
-
-    metrics: bytes = b"{}"
-    """JSON object: last value by metric."""
-    device_time: int = 0
-    arrival_time: int = 0
-    readings: int = 0
-    """Distinct readings so far."""
-    recent: bytes = b""
-    """Hashes of the last reading ids, newest last, six bytes each."""
-
-
-_EMPTY = DeviceState()
+_NONE: Final = Index({})
 
 
 def decide(command: msgspec.Struct, state: DeviceState | None, ctx: Decision) -> Outcome:
-    """Take a reading; one that was taken before has no effect."""
-    if not isinstance(command, Reading):
+    """Take a reading, a change of the waits, or a moment."""
+    before = state or EMPTY
+    if isinstance(command, Reading):
+        return _reading(command, before, ctx)
+    verb = VERBS.get(type(command))
+    if verb is None:
         return Rejected("UnsupportedOperation", "devices take readings only")
-    before = state or _EMPTY
+    return verb(command, before, ctx)
+
+
+def _reading(command: Reading, before: DeviceState, ctx: Decision) -> Outcome:
+    """Take a reading; one that was taken before has no effect."""
     known = hashlib.blake2b(command.reading_id.encode(), digest_size=_HASH_BYTES).digest()
     if _contains(before.recent, known):
         return Accepted([], [], before)
@@ -47,16 +56,55 @@ def decide(command: msgspec.Struct, state: DeviceState | None, ctx: Decision) ->
         metrics = parse_object(command.metrics)
     except JsonError as error:
         return Rejected("InvalidInput", f"metrics of {ctx.aggregate_id}: {error}")
-    newest = command.device_time >= before.device_time
-    merged = {**parse_object(before.metrics), **metrics} if newest else None
+    # A clock that is ahead, or gave no time, would order all that follows behind it.
+    arrived = min(command.arrival_time or ctx.now, ctx.now)
+    moment = min(command.device_time or arrived, arrived)
+    newest = moment >= before.moment
+    former = parse_object(before.metrics)
+    merged = {**former, **metrics} if newest else former
     after = DeviceState(
-        before.metrics if merged is None else canonical(merged),
+        canonical(merged) if newest else before.metrics,
         max(before.device_time, command.device_time),
         max(before.arrival_time, command.arrival_time),
         before.readings + 1,
         (before.recent + known)[-WINDOW * _HASH_BYTES :],
+        max(before.moment, moment),
+        max(before.heard, arrived),
+        *_waits_of(before),
     )
-    return Accepted([], [], after)
+    if not before.watched:
+        return Accepted([], [], after)
+    seen = Seen(
+        ctx.aggregate_id,
+        ctx.now,
+        moment,
+        merged,
+        metrics,
+        former,
+        command.event_type,
+        before.heard,
+    )
+    judge = Judge(after, seen, _index(ctx))
+    judge.events()
+    judge.silences(arrived, before.heard)
+    if newest:
+        judge.levels()
+    return Accepted([], [*judge.effects()], judge.state)
+
+
+def _waits_of(state: DeviceState) -> tuple[Any, ...]:
+    """Return the fields that are about waits, in their order; most devices have none."""
+    if not state.watched:
+        return ()
+    return (
+        state.watched,
+        state.fresh,
+        state.holds,
+        state.held_at,
+        state.silences,
+        state.quiet,
+        state.asked_at,
+    )
 
 
 def _contains(recent: bytes, known: bytes) -> bool:
@@ -68,16 +116,75 @@ def _contains(recent: bytes, known: bytes) -> bool:
     return False
 
 
+def _index(ctx: Decision) -> Index:
+    return _NONE if ctx.beside is None else index_of(ctx.beside.waits)
+
+
+def _judge(state: DeviceState, ctx: Decision) -> Judge:
+    """Return a judge of what the device said last."""
+    metrics = parse_object(state.metrics)
+    seen = Seen(ctx.aggregate_id, ctx.now, state.moment, metrics, former=metrics, heard=state.heard)
+    return Judge(state, seen, _index(ctx))
+
+
+def _watch(command: WatchDevice, state: DeviceState, ctx: Decision) -> Outcome:
+    """Begin to judge a wait."""
+    index = _index(ctx)
+    if command.wait not in index.by_number:
+        return Accepted([], [], state)
+    judge = _judge(replace(state, watched=len(index.by_number)), ctx)
+    judge.opened(command.wait)
+    return Accepted([], [*judge.effects()], judge.state)
+
+
+def _unwatch(command: UnwatchDevice, state: DeviceState, ctx: Decision) -> Outcome:
+    """Judge a wait no longer."""
+    after = without(state, command.wait)
+    return Accepted([], [], replace(after, watched=len(_index(ctx).by_number)))
+
+
+def _fire(_: FireTimer, state: DeviceState, ctx: Decision) -> Outcome:
+    """Put off what readings have put off; where time seems over, mark the readings so far.
+
+    Readings may lie unread: an engine that was down would take its own absence for the device's.
+    """
+    judge = _judge(replace(state, asked_at=0), ctx)
+    if not judge.may_be_over():
+        return Accepted([], [], judge.state)
+    mark = SendCommand("device", ctx.aggregate_id, "", DeviceCheck(ctx.now), hop=True)
+    return Accepted([], [mark], replace(judge.state, asked_at=ctx.now))
+
+
+def _check(command: DeviceCheck, state: DeviceState, ctx: Decision) -> Outcome:
+    """Judge by the clock: every reading before the mark is known."""
+    judge = _judge(state, ctx)
+    clock = min(command.asked_at, ctx.now)
+    judge.looked(clock)
+    after = judge.state
+    if state.asked_at <= clock:
+        after = replace(after, asked_at=0)
+    return Accepted([], [*judge.effects()], after)
+
+
+VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, DeviceState, Decision], Outcome]]] = {
+    WatchDevice: _watch,
+    UnwatchDevice: _unwatch,
+    FireTimer: _fire,
+    DeviceCheck: _check,
+}
+
+
 class DeviceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "device"
-    form = 1
+    form = 2
     has_incidents = False
 
     decide = staticmethod(decide)
-    encode = staticmethod(msgspec.msgpack.Encoder().encode)
-    decode = staticmethod(msgspec.msgpack.Decoder(DeviceState).decode)
+    encode = staticmethod(s.encode)
+    decode = staticmethod(s.decode)
+    next_due = staticmethod(s.next_due)
 
     @staticmethod
     def evolve(state: Any | None, _event: msgspec.Struct, _at: EventPlace) -> Any:
@@ -93,11 +200,6 @@ class DeviceAggregate:
     def incarnation(_state: DeviceState) -> str:
         """Return nothing: a device has one life."""
         return ""
-
-    @staticmethod
-    def next_due(_state: DeviceState, _beats: dict[int, int]) -> int:
-        """Return 0: devices wait for nothing yet."""
-        return 0
 
     @staticmethod
     def is_finished(_state: DeviceState) -> bool:

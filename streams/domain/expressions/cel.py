@@ -92,6 +92,11 @@ class Program:
         return self._all
 
     @property
+    def doubles(self) -> frozenset[str]:
+        """The variables that are declared numbers: CEL is given doubles for them."""
+        return self._numbers
+
+    @property
     def is_constant(self) -> bool:
         """Tell whether no variable is used."""
         return not self.names and not self._all

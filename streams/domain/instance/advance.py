@@ -50,6 +50,7 @@ from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
 from streams.domain.instance.runs import is_run_of
+from streams.domain.instance.sections import fence
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
@@ -58,6 +59,8 @@ from streams.domain.net.model import Activity, Boundary, Catch, Compensate, End,
 
 Cause = Callable[[Moves], msgspec.Struct]
 """Makes the event that carries the moves."""
+BEGIN: Final[dict[type, Callable[[Work, str, int], None]]] = {}
+"""How a token begins at some kinds of nodes, or with some triggers: their modules enter it."""
 
 
 def advance(work: Work, walk: Walk, cause: Cause, scope: int = ROOT) -> None:
@@ -92,7 +95,10 @@ def leave(
     if way is None or suspended or scope or before or work.exhausted(way.steps):
         walk = Walk(work, consumed, writes, scope)
         walk.pass_by(before)
-        walk.leave(node)
+        if work.graph.outgoing[node]:
+            walk.leave(node)
+        else:
+            walk.pass_by([node])
         advance(work, walk, cause, scope)
         return
     work.steps += way.steps
@@ -140,6 +146,8 @@ def begin(work: Work, node: str, token: int) -> None:
         enter(work, node, token)
     elif isinstance(kind, Scope):
         _begin_scope(work, node, token)
+    elif own := BEGIN.get(type(kind)) or BEGIN.get(type(getattr(kind, "trigger", None))):
+        own(work, node, token)
     elif isinstance(kind, Throw):
         _throw_event(work, node, kind, token)
     elif isinstance(kind, Compensate):
@@ -234,7 +242,10 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     """Run a scope from its start; what its boundary events wait for begins with it."""
     around = scope_of(work.state.tokens.get(token, ""))
     try:
-        own = scope_locals(work, node, around)
+        known = fence(work, node, token, around)
+        if known is None:
+            return
+        own = scope_locals(work, node, around) | known
         inside = is_run_of(work.state, node, around)
         events = [] if inside else events_on(work, node, token, around)
     except UNBEGUN as error:
@@ -317,7 +328,7 @@ def throw(work: Work, code: str, message: str, node: str, handler: Handler | Non
             handler.boundary, "error", 0, handler.host, moves, payload=canonical(error)
         )
 
-    _out_of(work, handler.boundary, consumed, cause, handler.scope, {"error": error})
+    out_of(work, handler.boundary, consumed, cause, handler.scope, {"error": error})
 
 
 def catch(
@@ -343,15 +354,15 @@ def catch(
     extra = {"output": parse(payload)}
     if not isinstance(kind, Boundary):
         before = () if host == node else (host, *(f.id for f in work.graph.incoming[node]))
-        _out_of(work, node, [opened.token], cause, scope, extra, before)
+        out_of(work, node, [opened.token], cause, scope, extra, before)
         return
     consumed: list[int] = []
     if kind.interrupting:
         consumed = stop_token(work, opened.token, f"{node} interrupted it")
-    _out_of(work, node, consumed, cause, scope, extra)
+    out_of(work, node, consumed, cause, scope, extra)
 
 
-def _out_of(
+def out_of(
     work: Work,
     node: str,
     consumed: list[int],
@@ -360,7 +371,7 @@ def _out_of(
     extra: dict[str, Any],
     before: Sequence[str] = (),
 ) -> None:
-    """Leave an event with its output mapping."""
+    """Leave an event that acts, with its output mapping; `extra` are names that this sees."""
     try:
         writes = mapped(work, node, _taken(work, node, extra, scope), extra, scope)
     except UNMAPPED as error:

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas import commands as c
 from schemas import results as r
+from schemas.escalation_commands import EscalateCall
 from schemas.restart_commands import RestartFailed
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
@@ -18,6 +19,7 @@ from streams.domain.instance.cancel import decide_cancel, decide_compensate, dec
 from streams.domain.instance.complete_activity import decide_complete
 from streams.domain.instance.conditions import conditions_settled
 from streams.domain.instance.correlate import decide_closed, decide_correlate
+from streams.domain.instance.escalate import decide_escalate_call
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.fail_activity import decide_fail
 from streams.domain.instance.intervene import (
@@ -25,6 +27,7 @@ from streams.domain.instance.intervene import (
     decide_set_variables,
     decide_skip,
 )
+from streams.domain.instance.locked import decide_granted, decide_lost, decide_refused
 from streams.domain.instance.operate import (
     decide_continue,
     decide_delete,
@@ -33,6 +36,7 @@ from streams.domain.instance.operate import (
     decide_suspend,
     decide_terminate,
 )
+from streams.domain.instance.parts import divide, joined
 from streams.domain.instance.restart import decide_restart
 from streams.domain.instance.start import (
     decide_child,
@@ -69,9 +73,13 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.DiscardCompensation: decide_discard,
     c.CompleteCall: decide_complete_call,
     c.FailCall: decide_fail_call,
+    EscalateCall: decide_escalate_call,
     c.Continue: decide_continue,
     c.Correlate: decide_correlate,
     c.SubscriptionClosed: decide_closed,
+    c.LockGranted: decide_granted,
+    c.LockRefused: decide_refused,
+    c.LockLost: decide_lost,
     c.FireTimer: decide_fire,
     r.CompleteActivity: decide_complete,
     r.FailActivity: decide_fail,
@@ -110,7 +118,8 @@ class InstanceAggregate:
     """Implements `protocol.Aggregate`."""
 
     type = "instance"
-    form = 3  # From 3 on: schedules, conditions, merged writes, iterations, undoing, approvals.
+    form = 3
+    """From 3 on: schedules, conditions, devices, merged writes, iterations, undoing, approvals."""
     has_incidents = True
 
     decide = staticmethod(decide)
@@ -118,6 +127,8 @@ class InstanceAggregate:
     encode = staticmethod(s.encode)
     decode = staticmethod(s.decode_state)
     remnant = staticmethod(s.remnant)
+    divide = staticmethod(divide)
+    joined = staticmethod(joined)
     next_due = staticmethod(next_due)
 
     @staticmethod

@@ -11,8 +11,11 @@ from schemas.json_text import canonical
 from streams.domain.expressions.schedules import Next, read_schedule
 from streams.domain.instance.state import OpenSubscription as Waiting
 from streams.domain.instance.variables import seen_from
+from streams.domain.instance.watching import device_wait, open_watch
 from streams.domain.instance.work import Work
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import (
     Boundary,
     Channelled,
@@ -37,6 +40,8 @@ class Awaited(NamedTuple):
     """Of what comes again and again: when; see `streams.domain.expressions.schedules`."""
     part: int = 0
     """Of a combined wait: the number of the event."""
+    wait: bytes = b""
+    """Devices: JSON of what is waited for."""
 
 
 def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
@@ -47,11 +52,13 @@ def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
     if any(one.token == token for one in work.state.subscriptions.values()):
         return []
     names = work.graph.boundaries.get(host, ())
-    return [awaited(work, name, scope) for name in names if not _is_error(work, name)]
+    return [awaited(work, name, scope) for name in names if not _is_thrown(work, name)]
 
 
-def _is_error(work: Work, name: str) -> bool:
-    return isinstance(getattr(work.graph.nodes[name].kind, "trigger", None), ErrorTrigger)
+def _is_thrown(work: Work, name: str) -> bool:
+    return isinstance(
+        getattr(work.graph.nodes[name].kind, "trigger", None), ErrorTrigger | EscalationTrigger
+    )
 
 
 def awaited(work: Work, name: str, scope: int) -> Awaited:
@@ -65,6 +72,9 @@ def awaited_by(work: Work, name: str, trigger: object, scope: int) -> Awaited:
         channel = _channel(work, name, trigger, scope)
         kind = "message" if isinstance(trigger, MessageTrigger) else "signal"
         return Awaited(name, kind, channel=channel)
+    if isinstance(trigger, DeviceTrigger):
+        channel, wait = device_wait(work, name, scope)
+        return Awaited(name, "device", channel=channel, wait=wait)
     if isinstance(trigger, ConditionTrigger):
         return Awaited(name, "condition")
     due, schedule = timed(work, name, scope)
@@ -110,6 +120,7 @@ def await_events(work: Work, token: int, events: list[Awaited], host: str = "") 
                 event.channel,
                 event.schedule,
                 event.part,
+                event.wait,
             )
         )
         if event.channel:
@@ -121,6 +132,9 @@ def subscribe(work: Work, number: int) -> None:
     opened = work.state.subscriptions[number]
     once = not takes_many(work, opened.node)
     owner = (work.ctx.aggregate_id, work.state.incarnation)
+    if opened.wait:
+        work.tell_channel(opened.channel, open_watch(owner, number, opened, once=once))
+        return
     body = OpenSubscription(*owner, number, opened.node, once)
     work.tell_channel(opened.channel, body)
 
@@ -145,6 +159,7 @@ def following(work: Work, opened: Waiting) -> Next:
 def throw_to_channel(work: Work, node: str, kind: Throw, scope: int) -> bytes:
     """Publish a throw event's message or signal; return its payload."""
     payload = work.graph.inputs[node].json(seen_from(work.state, scope))
+    assert not isinstance(kind.trigger, EscalationTrigger)
     channel = _channel(work, node, kind.trigger, scope)
     name = f"{work.ctx.aggregate_id}@{work.state.incarnation}:{work.next_sequence}"
     if isinstance(kind.trigger, MessageTrigger):

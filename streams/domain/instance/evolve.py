@@ -20,8 +20,10 @@ from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_compensation import COMPENSATION
 from streams.domain.instance.evolve_conditions import CONDITIONS
 from streams.domain.instance.evolve_data import DATA
+from streams.domain.instance.evolve_escalation import ESCALATIONS
 from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
+from streams.domain.instance.evolve_sections import SECTIONS
 from streams.domain.instance.evolve_wait import WAITS
 from streams.domain.instance.hanging import own_completions, reachable_completions, without_waits
 from streams.domain.instance.moving import KEPT, KEPT_TEXT
@@ -114,6 +116,7 @@ def _ended(state: InstanceState, at: EventPlace, status: str, reason: str) -> In
         completions=_NONE,
         rollbacks=_NONE,
         approvals=_NONE,
+        sections=_NONE,
         reason=reason,
     )
 
@@ -281,8 +284,8 @@ def _scope_started(state: InstanceState, event: e.ScopeStarted, at: EventPlace) 
 
 def _event_awaited(state: InstanceState, event: e.EventAwaited, at: EventPlace) -> InstanceState:
     opened = s.OpenSubscription(event.node, event.token, event.kind, event.due, event.channel)
-    if event.schedule or event.part:
-        opened = replace(opened, schedule=event.schedule, part=event.part)
+    if event.schedule or event.part or event.wait:
+        opened = replace(opened, schedule=event.schedule, part=event.part, wait=event.wait)
     place = _placed(state, event.token, event.host) if event.host else {}
     subscriptions = {**state.subscriptions, at.sequence: opened}
     return replace(state, sequence=at.sequence, subscriptions=subscriptions, **place)
@@ -368,10 +371,12 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **RECOVERY,
     **COMPENSATION,
     **CONDITIONS,
+    **ESCALATIONS,
     **DATA,
     **ITERATION,
     **WAITS,
     **APPROVALS,
+    **SECTIONS,
 }
 
 NOTHING = InstanceState(s.CREATED, 0, "")

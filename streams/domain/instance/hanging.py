@@ -22,7 +22,7 @@ def drop_hanging(state: InstanceState, consumed: list[int], changes: dict[str, A
         changes["waits"] = {token: one for token, one in state.waits.items() if token not in gone}
     if state.observed:
         changes["observed"] = {t: one for t, one in state.observed.items() if t not in gone}
-    for name in ("scopes", "subscriptions", "iterations"):
+    for name in ("scopes", "subscriptions", "iterations", "sections"):
         hanging = changes.get(name, getattr(state, name))
         kept = {key: one for key, one in hanging.items() if one.token not in gone}
         if len(kept) != len(hanging):

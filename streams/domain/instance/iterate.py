@@ -18,6 +18,7 @@ from schemas.json_text import parse
 from streams.domain.instance.awaiting import await_events, events_on
 from streams.domain.instance.chunks import value_at, values_of
 from streams.domain.instance.enter import UNBEGUN, incident, not_begun
+from streams.domain.instance.fitting import unfit_writes
 from streams.domain.instance.interrupt import stop_token
 from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.outputs import written
@@ -151,6 +152,11 @@ def finish(work: Work, key: int, reason: str, ways: Ways) -> None:
     refusal = too_large({**seen, **writes}, work.ctx) if writes else None
     if refusal is not None:
         incident(work, node, token, refusal.code, f"output of {node}: {refusal.message}")
+        return
+    unfit = unfit_writes(work, writes, scope)
+    if unfit:
+        said = f"output of {node}: variable {next(iter(unfit.values()))}"
+        incident(work, node, token, "schema_violation", said)
         return
     consumed = stop_token(work, token, f"{node} needs no further runs")
 

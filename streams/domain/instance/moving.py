@@ -38,6 +38,7 @@ def moved(state: InstanceState, moves: e.Moves, at: EventPlace, **changes: Any) 
             or state.iterations
             or state.waits
             or state.rollbacks
+            or state.sections
         ):
             drop_hanging(state, moves.consumed, changes)
     if moves.path:

@@ -35,6 +35,7 @@ from streams.domain.instance.ending import RESULT, tell_parent
 from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.interrupt import cancel_approvals
 from streams.domain.instance.lifecycle import illegal, too_long
+from streams.domain.instance.locked import begin_locked
 from streams.domain.instance.outputs import UNMAPPED, is_unmapped, mapped, stay
 from streams.domain.instance.places import OUT, ROOT, UNDO, bare, inside, scope_of
 from streams.domain.instance.recover import begin_held
@@ -74,6 +75,8 @@ def decide_resume(command: ResumeInstance, state: InstanceState, ctx: Decision) 
     for number, opened in work.state.subscriptions.items():
         if opened.channel:
             subscribe(work, number)  # What was deferred may be offered again at once.
+    if work.state.sections:
+        begin_locked(work)
     _release(work)
     return work.accepted()
 

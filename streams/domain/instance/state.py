@@ -138,6 +138,8 @@ class OpenSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a condition that acts each time it becomes true: that it has, and is still true."""
     part: int = 0
     """Of a combined wait: the number of the event among those of its node."""
+    wait: bytes = b""
+    """Devices: JSON of the `DeviceWait` that it waits for."""
 
 
 class OpenWait(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -210,6 +212,18 @@ class Observed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of sets: elements, as a JSON list, that others have added since."""
 
 
+class OpenSection(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A section that waits for its lock, or has it. Its key is the sequence of its first event."""
+
+    node: str
+    token: int
+    lock: str
+    ttl_ms: int
+    fence: int = 0
+    """The fencing token; 0 while it waits."""
+    extend_at: int = 0
+
+
 class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A workflow instance. Fields are only ever added at the end."""
 
@@ -249,6 +263,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     completions: dict[int, Completion] = {}
     rollbacks: dict[int, Rollback] = {}
     approvals: dict[int, OpenApproval] = {}
+    sections: dict[int, OpenSection] = {}
     restartable: bool = False
     """True: it has failed, and all is kept that a restart needs."""
     resting: dict[int, str] = {}

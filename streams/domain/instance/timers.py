@@ -12,12 +12,13 @@ from streams.domain.instance.fail_activity import fail, kind_of
 from streams.domain.instance.notify import remind
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
 from streams.domain.instance.places import scope_of
+from streams.domain.instance.sections import extend
 from streams.domain.instance.state import RUNNING, InstanceState
 from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
 
 TIMER, RETRY, START, CLOSE, BEAT, CATCH = "timer", "retry", "start", "close", "beat", "catch"
-NOTIFY, ESCALATE = "notify", "escalate"
+NOTIFY, ESCALATE, LOCK = "notify", "escalate", "lock"
 Moment = tuple[int, str, int]
 """Due time, what for, and the token or activity."""
 
@@ -32,6 +33,7 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
     found.extend(
         (one.escalate_at, ESCALATE, key) for key, one in state.approvals.items() if one.escalate_at
     )
+    found.extend((one.extend_at, LOCK, n) for n, one in state.sections.items() if one.extend_at)
     for key, activity in state.activities.items():
         if activity.retry_at:
             found.append((activity.retry_at, RETRY, key))
@@ -50,7 +52,7 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
     waits = state.timers or state.activities or state.subscriptions or state.notifications
-    if state.status != RUNNING or not (waits or state.approvals):
+    if state.status != RUNNING or not (waits or state.approvals or state.sections):
         return 0
     found = moments(state, beats)
     return min(found)[0] if found else 0
@@ -81,6 +83,9 @@ def _fire(work: Work, moment: Moment) -> None:
         return
     if what == ESCALATE:
         escalate(work, key)
+        return
+    if what == LOCK:
+        extend(work, key)
         return
     activity = work.state.activities[key]
     if what == RETRY:

@@ -42,8 +42,15 @@ def _leave_start(work: Work, command: TriggerInstance) -> None:
     assert isinstance(kind, Start)
 
     def cause(moves: Moves) -> EventTriggered:
-        due, message = command.due, command.message_id
-        return EventTriggered(node, command.kind, 0, "", moves, due, command.payload, message)
+        return EventTriggered(
+            node,
+            command.kind,
+            moves=moves,
+            due=command.due,
+            payload=command.payload,
+            message_id=command.message_id,
+            missed=command.missed,
+        )
 
     writes = {}
     if kind.result_path:

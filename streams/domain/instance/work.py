@@ -6,8 +6,10 @@ from typing import Final
 
 import msgspec
 
-from schemas.commands import CloseSubscription, DiscardCompensation
+from schemas.commands import CloseSubscription, DiscardCompensation, ReturnLock
 from schemas.events import EventAwaited
+from schemas.ids import channel_address
+from schemas.section_events import SectionAwaited
 from schemas.tasks import ActivityCancellation
 from streams.domain.instance.evolve import evolve
 from streams.domain.instance.state import InstanceState
@@ -38,6 +40,7 @@ class Work:
         "_incarnation",
         "_opened",
         "_over",
+        "_sections",
         "ctx",
         "effects",
         "events",
@@ -57,6 +60,7 @@ class Work:
         """The iterations whose runs are being begun."""
         self._opened = {} if state is None else state.subscriptions
         self._over: tuple[int, ...] = ()
+        self._sections = {} if state is None else state.sections
         self._children: frozenset[str] = _NOBODY
         if state is not None and (state.completions or state.rollbacks):
             self._children = _children(state)
@@ -103,6 +107,8 @@ class Work:
         self.events.append(event)
         if type(event) is EventAwaited:
             self._opened = {**self._opened, sequence: self.state.subscriptions[sequence]}
+        elif type(event) is SectionAwaited:
+            self._sections = {**self._sections, sequence: self.state.sections[sequence]}
         return sequence
 
     def send(self, aggregate_id: str, incarnation: str, body: msgspec.Struct) -> None:
@@ -110,8 +116,8 @@ class Work:
         self.effects.append(SendCommand("instance", aggregate_id, incarnation, body))
 
     def tell_channel(self, channel: str, body: msgspec.Struct) -> None:
-        """Send a command to a channel."""
-        self.effects.append(SendCommand("channel", channel, "", body))
+        """Send a command to a channel, or to the watch of a device."""
+        self.effects.append(SendCommand(*channel_address(channel), "", body))
 
     def answered(self, subscription: int) -> None:
         """Note that a channel knows itself that this subscription is over."""
@@ -138,6 +144,13 @@ class Work:
             owner = (self.ctx.aggregate_id, self._incarnation)
             self.tell_channel(mine[number].channel, CloseSubscription(*owner, number))
 
+    def _return_locks(self) -> None:
+        """Give back the locks of sections of which this decision made an end."""
+        left = {} if self.state is None else self.state.sections
+        for number in sorted(self._sections.keys() - left.keys()):
+            back = ReturnLock("instance", self.ctx.aggregate_id, self._incarnation, number)
+            self.effects.append(SendCommand("lock", self._sections[number].lock, "", back))
+
     def cancel_task(self, activity: int, attempt: int, reason: str) -> None:
         """Tell workers that a task is no longer wanted."""
         self.effects.append(CancelTask(ActivityCancellation(activity, attempt, reason)))
@@ -154,6 +167,8 @@ class Work:
         """Return what was decided."""
         if self._opened:
             self._close_subscriptions()
+        if self._sections:
+            self._return_locks()
         if self._children:
             self._discard_children()
         return Accepted(self.events, self.effects, self.state, result)

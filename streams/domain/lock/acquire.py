@@ -95,10 +95,11 @@ def section_of(command: RequestLock) -> LockOwner:
 
 def _again(work: Work, holder: Holder, asked: Waiter) -> Holder:
     """Let the holder keep the lock, never for a shorter time than it had; return it after that."""
-    if asked.command_id in {holder.command_id, holder.again}:
-        return holder
     later = work.ctx.now + asked.ttl_ms if asked.ttl_ms else 0
     expires_at = max(holder.expires_at, later) if holder.expires_at and later else 0
+    known = asked.command_id in {holder.command_id, holder.again}
+    if known and (not asked.owner.aggregate_type or expires_at == holder.expires_at):
+        return holder
     work.emit(LockExtended(holder.owner, holder.token, expires_at, asked.command_id))
     assert work.holder is not None
     return work.holder

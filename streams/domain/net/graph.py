@@ -14,12 +14,15 @@ from streams.domain.expressions.values import Value, compile_value
 from streams.domain.net.approval import Approval
 from streams.domain.net.approval_graph import CompiledApproval, compiled_approval
 from streams.domain.net.condition import Conditions, ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.device_program import DeviceProgram, compile_device
 from streams.domain.net.edges import edges_of
 from streams.domain.net.merges import merges_of
 from streams.domain.net.model import (
     Activity,
     Boundary,
     Call,
+    Compensate,
     Definition,
     End,
     Expression,
@@ -78,12 +81,14 @@ class Graph:
         "conditions",
         "default_variables",
         "definition",
+        "devices",
         "given",
         "handlers",
         "incoming",
         "inputs",
         "joins",
         "keys",
+        "locks",
         "merges",
         "messages",
         "nodes",
@@ -133,18 +138,18 @@ class Graph:
             if isinstance(node.kind, InclusiveGateway)
         }
         self.partial_joins, self.joins = self._joins(several)
-        self.waits = frozenset(n.id for n in self.nodes.values() if isinstance(n.kind, Waiting))
-        self.passed = frozenset(
-            node.id for node in self.nodes.values() if isinstance(node.kind, Throw | Scope)
-        )
-        """Wait nodes that a token may leave at once."""
+        self.waits, self.passed = self._resting()
+        """Nodes at which a token rests; of these, those that it may leave at once."""
         self.straight = self._straight_ways()
+        self.locks: dict[str, dict[str, Value]] = {}
+        """What is computed of the locks of sections: name, time to live, wait."""
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
         """Inputs of calls and scopes: variable, value."""
         self.keys: dict[str, Value] = {}
         """Correlation keys of what catches or throws messages."""
+        self.devices: dict[str, DeviceProgram] = {}
         self.messages: dict[str, Value] = {}
         """Messages of error ends."""
         self.timing: dict[str, dict[str, Value]] = {}
@@ -169,6 +174,14 @@ class Graph:
         self.default_variables = {
             name: canonical(value) for name, value in definition.defaults.items()
         }
+
+    def _resting(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the nodes at which a token rests, and those of them it may leave at once."""
+        kinds = {name: node.kind for name, node in self.nodes.items()}
+        raising = {n for n, kind in kinds.items() if isinstance(kind, End) and kind.escalation}
+        passed = {n for n, kind in kinds.items() if isinstance(kind, Throw | Compensate | Scope)}
+        waits = {n for n, kind in kinds.items() if isinstance(kind, Waiting)}
+        return frozenset(waits | raising), frozenset(passed | raising)
 
     def _approvals(self) -> Iterator[tuple[str, CompiledApproval]]:
         for node in self.nodes.values():
@@ -293,6 +306,11 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
+        if isinstance(kind, Scope) and kind.lock is not None:
+            self.locks[name] = {
+                key: self._value(value, f"node {name}: lock {key}", node.scope)
+                for key, value in kind.lock.values()
+            }
         self._compile_event(name, kind, node.scope)
         if isinstance(kind, Wait):
             for _, leaf in leaves_of(kind.whole):
@@ -305,7 +323,7 @@ class Graph:
             )
 
     def _compile_event(self, name: str, kind: object, scope: str) -> None:
-        """Compile when an event is due, and its key."""
+        """Compile when an event is due, its key, and what of a device it waits for."""
         trigger = getattr(kind, "trigger", None)
         timing = timing_of(trigger or kind)
         if timing:
@@ -315,6 +333,13 @@ class Graph:
             }
         if isinstance(trigger, MessageTrigger):
             self.keys[name] = self._value(trigger.key, f"node {name}: key", scope)
+        elif isinstance(trigger, DeviceTrigger):
+            self.devices[name] = compile_device(
+                trigger,
+                f"node {name}",
+                lambda given, where: self._value(given, where, scope),
+                self._declared(scope),
+            )
 
 
 _GRAPHS: dict[int, Graph] = {}

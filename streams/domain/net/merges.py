@@ -7,6 +7,7 @@ from typing import Any, Final
 from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, Catch, Definition, Node, Scope, WithOutput
 from streams.domain.net.problem import Problems, StructureProblem
+from streams.domain.net.repeat import Each
 from streams.domain.net.scopes import scopes_around
 
 LAST_WRITER: Final = "last_writer"
@@ -73,6 +74,11 @@ def _writes(definition: Definition, node: Node) -> Problems:
         for name in [path.partition(".")[0]]
         if "." in path and policy_of(definition, node.scope, name) in TYPES
     ]
+    each = node.repeat
+    into = each.collect.into.partition(".")[0] if isinstance(each, Each) and each.collect else ""
+    if into and policy_of(definition, node.scope, into) in TYPES:
+        message = f"{into} merges: a list is collected into a variable that does not"
+        found.append(StructureProblem((*where, "each"), message))
     result = _result(kind)
     if result and policy_of(definition, node.scope, result) in TYPES:
         message = f"{result} merges: write it under `output`, and name another as result_path"

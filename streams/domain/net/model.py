@@ -13,7 +13,10 @@ import msgspec
 
 from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.expression import Expression as Expression  # noqa: PLC0414 - for all
+from streams.domain.net.locking import Locking
 from streams.domain.net.repeat import Repeat
 from streams.domain.net.wait import Wait as Wait  # noqa: PLC0414 - one kind among all
 
@@ -92,6 +95,8 @@ class End(msgspec.Struct, frozen=True, gc=False, tag="end"):
 
     error: Failure | None = None
     terminate: bool = False
+    escalation: str = ""
+    """Code of the escalation that it raises; empty for none."""
 
 
 class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
@@ -195,6 +200,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """JSON Schemas of local variables that have one."""
     merges: dict[str, str] = {}
     """Merge policies of local variables that have one."""
+    lock: Locking | None = None
+    """Held while the scope runs."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -233,27 +240,33 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 
 
 Channelled = MessageTrigger | SignalTrigger
-Trigger = TimerTrigger | ErrorTrigger | Channelled | ConditionTrigger
+Caught = Channelled | ConditionTrigger | DeviceTrigger
+Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
-    """A start event: none, by a message, by a signal. Exactly one is taken by an instance.
+    """A start event: none, by a message, a signal, a timer. An instance takes exactly one.
 
     Only a workflow's own scope has starts with a trigger; each scope has at most one without.
     """
 
-    trigger: Channelled | None = None
-    """None: started by hand, by a call, or with its scope. A message's key is empty: any."""
+    trigger: Channelled | TimerTrigger | None = None
+    """None: started by hand, by a call, or with its scope. A message's key is empty: any.
+
+    A timer's values are literals: there are no variables yet.
+    """
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
     """Output mapping; the payload is seen as `output`."""
+    missed: Literal["once", "each", "skip"] = "once"
+    """Timers: whether due times that the engine slept through come together, one by one, never."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
-    """An intermediate event: waits for a message, a signal or a condition."""
+    """An intermediate event: waits for a message, a signal, a condition or a device."""
 
-    trigger: Channelled | ConditionTrigger
+    trigger: Caught
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
     output: dict[str, Expression] = {}
@@ -261,9 +274,9 @@ class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
 
 
 class Throw(msgspec.Struct, frozen=True, gc=False, tag="throw"):
-    """Publishes a message or broadcasts a signal, and goes on at once."""
+    """Publishes a message, broadcasts a signal or escalates, and goes on at once."""
 
-    trigger: Channelled
+    trigger: Channelled | EscalationTrigger
     payload: Expression = Expression(None)
     ttl_ms: int = 3_600_000
     """Messages: how long one waits for somebody."""

@@ -35,6 +35,8 @@ def declared_in(definition: Definition, scope: str) -> dict[str, str]:
         kind = definition.nodes[name].kind
         if isinstance(kind, Scope):
             declared |= dict.fromkeys(kind.input, "any") | kind.variables
+            if kind.lock is not None:
+                declared[kind.lock.fence] = "integer"
     return declared
 
 

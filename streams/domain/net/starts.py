@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.domain.net.model import Definition, MessageTrigger, Start
+from streams.domain.net.model import Definition, MessageTrigger, Start, TimerTrigger
+from streams.domain.net.timing import timing_of
 
 NOBODY: list[str] = []
 
@@ -17,9 +18,12 @@ def triggered_starts(definition: Definition) -> Iterator[tuple[str, Start]]:
 
 
 def name_of(start: Start) -> tuple[str, str]:
-    """Return what triggers a start: `message` or `signal`, and its name."""
+    """Return what triggers a start: `message` or `signal` and its name, `timer` and its values."""
     trigger = start.trigger
     assert trigger is not None
+    if isinstance(trigger, TimerTrigger):
+        words = [f"{word} {value.source}" for word, value in timing_of(trigger).items()]
+        return "timer", ", ".join(words)
     if isinstance(trigger, MessageTrigger):
         return "message", trigger.message
     return "signal", trigger.signal
@@ -37,7 +41,8 @@ class StartsByName:
         """Take a definition's newest version in the place of a former one."""
         for name in self._by_definition.pop(definition.id, ()):
             self._by_name[name] = [one for one in self._by_name[name] if one != definition.id]
-        names = [name_of(start) for _, start in triggered_starts(definition)]
+        starts = [start for _, start in triggered_starts(definition)]
+        names = [name_of(one) for one in starts if not isinstance(one.trigger, TimerTrigger)]
         if names:
             self._by_definition[definition.id] = names
         for name in names:

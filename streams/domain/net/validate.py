@@ -34,6 +34,7 @@ from streams.domain.net.schemas import schema_problems
 from streams.domain.net.scopes import compensations_of, declared_in, handlers_of
 from streams.domain.net.validate_approval import approval_problems
 from streams.domain.net.validate_compensation import compensation_problems
+from streams.domain.net.validate_device import device_problems
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
 from streams.domain.net.validate_repeat import run_problems
@@ -57,6 +58,7 @@ def structure_problems(definition: Definition) -> Problems:
     problems.extend(run_problems(definition, edges))
     problems.extend(repeat_problems(definition, edges))
     problems.extend(value_problems(definition))
+    problems.extend(device_problems(definition))
     problems.extend(schema_problems(definition))
     problems.extend(merge_problems(definition))
     if not any(problem.severity == "error" for problem in problems):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from streams.domain.net.edges import Edges
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import (
     Boundary,
+    Call,
     Catch,
     Definition,
     End,
@@ -57,13 +59,20 @@ def _belonging(definition: Definition, node: Node) -> Problems:
             return [StructureProblem((*where, "scope"), message)]
         if isinstance(node.kind, Scope) and node.id in scopes_around(definition, node.scope):
             return [StructureProblem((*where, "scope"), f"{node.id} lies in itself")]
-    if isinstance(node.kind, End) and node.kind.error is not None and node.kind.terminate:
-        return [StructureProblem(where, "an end throws an error or terminates, not both")]
+    if isinstance(node.kind, End):
+        end = node.kind
+        if sum(map(bool, (end.error, end.terminate, end.escalation))) > 1:
+            message = "an end throws an error or terminates or escalates, only one of them"
+            return [StructureProblem(where, message)]
     if isinstance(node.kind, Boundary):
         host = definition.nodes.get(node.kind.host)
         if host is None or not isinstance(host.kind, Host):
             kinds = "activity, approval, call or scope"
             message = f"{node.kind.host!r} is no {kinds} of this definition"
+            return [StructureProblem((*where, "on"), message)]
+        escalates = isinstance(node.kind.trigger, EscalationTrigger)
+        if escalates and not isinstance(host.kind, Call | Scope):
+            message = f"{host.id} raises no escalation: only a scope or a call has such an event"
             return [StructureProblem((*where, "on"), message)]
         if host.scope != node.scope:
             message = f"a boundary event stands in the scope of its host, {host.scope or 'none'}"
@@ -106,15 +115,16 @@ def _event_gateway(definition: Definition, node: Node, edges: Edges) -> Problems
 def _handlers(definition: Definition) -> Problems:
     """Two handlers of one error on one host: only the first would ever act."""
     codes = Counter(
-        (node.kind.host, node.kind.trigger.code)
+        (node.kind.host, node.kind.trigger.__struct_config__.tag, node.kind.trigger.code)
         for node in definition.nodes.values()
-        if isinstance(node.kind, Boundary) and isinstance(node.kind.trigger, ErrorTrigger)
+        if isinstance(node.kind, Boundary)
+        and isinstance(node.kind.trigger, ErrorTrigger | EscalationTrigger)
     )
     return [
         StructureProblem(
             ("nodes", host),
-            f"{host} has {count} handlers of the error {code or '*'}: one is enough",
+            f"{host} has {count} handlers of the {what} {code or '*'}: one is enough",
         )
-        for (host, code), count in codes.items()
+        for (host, what, code), count in codes.items()
         if count > 1
     ]

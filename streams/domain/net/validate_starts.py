@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from streams.domain.net.model import Definition, MessageTrigger, Start
+from streams.domain.net.model import Definition, Start, TimerTrigger
 from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import begins_of
+from streams.domain.net.starts import name_of
+from streams.domain.net.timing import timing_of, timing_problems
 
 
 def start_problems(definition: Definition, scope: str) -> Problems:
     """Return what is wrong with the starts of a scope; the workflow's own may have triggers."""
     names = begins_of(definition, scope)
     if not scope:
-        return [*_count_of_workflow(definition, names), *_same(definition, names)]
+        timed = [one for name in names for one in _timer(name, _start(definition, name))]
+        return [*_count_of_workflow(definition, names), *_same(definition, names), *timed]
     found: Problems = [
         StructureProblem(
             ("nodes", name), f"{name} begins the scope {scope}: only a workflow is started by that"
@@ -44,15 +47,20 @@ def _count_of_workflow(definition: Definition, names: list[str]) -> Problems:
     return []
 
 
+def _timer(name: str, start: Start) -> Problems:
+    if not isinstance(start.trigger, TimerTrigger):
+        return []
+    for word, value in timing_of(start.trigger).items():
+        if isinstance(value.source, str) and "${" in value.source:
+            message = f"the {word} of a start has no expressions: there are no variables yet"
+            return [StructureProblem(("nodes", name, word), message)]
+    return timing_problems(name, start.trigger)
+
+
 def _same(definition: Definition, names: list[str]) -> Problems:
-    """Two starts by one message or signal: only the first would ever be taken."""
-    waits = Counter(
-        f"message {trigger.message}"
-        if isinstance(trigger, MessageTrigger)
-        else f"signal {trigger.signal}"
-        for trigger in (_start(definition, name).trigger for name in names)
-        if trigger is not None
-    )
+    """Two starts by one message or signal, or at the same times: one would never be taken."""
+    starts = [_start(definition, name) for name in names]
+    waits = Counter(" ".join(name_of(one)) for one in starts if one.trigger is not None)
     return [
         StructureProblem(("nodes",), f"{count} starts wait for the {what}: one is enough")
         for what, count in waits.items()

@@ -8,6 +8,8 @@ from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
 from streams.domain.net.approval import Approval, values_of
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.locking import locking_problems
 from streams.domain.net.model import (
     Activity,
     Call,
@@ -42,6 +44,8 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
+        if isinstance(node.kind, Scope):
+            found.extend(locking_problems(("nodes", node.id), node.kind.lock))
         found.extend(wait_problems(node))
     return found
 
@@ -55,8 +59,14 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
             yield (*where, *path), expression, node.id if inner else node.scope
-        for path, expression in repeat_expressions(node):
+        for path, expression in (*_lock_values(node.kind), *repeat_expressions(node)):
             yield (*where, *path), expression, node.scope
+
+
+def _lock_values(kind: object) -> Iterator[tuple[Where, Expression]]:
+    """Iterate over what is computed of a section's lock."""
+    if isinstance(kind, Scope) and kind.lock is not None:
+        yield from ((("lock", key), value) for key, value in kind.lock.values())
 
 
 def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
@@ -74,11 +84,18 @@ def _of_node(node: Node) -> Iterator[tuple[Where, Expression]]:
         yield from wait_values(kind)
     elif isinstance(kind, Call | Scope):
         yield from ((("input", name), given) for name, given in kind.input.items())
-    trigger = getattr(kind, "trigger", None)
-    if isinstance(trigger, MessageTrigger):
-        single["key"] = trigger.key
-    elif isinstance(trigger, ConditionTrigger):
-        single["condition"] = Expression(f"${{{trigger.condition}}}")
+    single |= _of_trigger(getattr(kind, "trigger", None))
     yield from (((name,), one) for name, one in single.items() if one is not None)
     if isinstance(kind, WithOutput):
         yield from ((("output", path), value) for path, value in kind.output.items())
+
+
+def _of_trigger(trigger: object) -> dict[str, Expression | None]:
+    if isinstance(trigger, MessageTrigger):
+        return {"key": trigger.key}
+    if isinstance(trigger, ConditionTrigger):
+        return {"condition": Expression(f"${{{trigger.condition}}}")}
+    if isinstance(trigger, DeviceTrigger):
+        values = {"device": trigger.device, "hold": trigger.duration}
+        return {**values, trigger.test: trigger.bound}
+    return {}
