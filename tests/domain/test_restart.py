@@ -93,6 +93,13 @@ def test_a_former_failure_and_a_child_are_not_restarted():
     spec.when(RestartFailed()).then_rejected("InvalidState", "restart the caller")
 
 
+def test_one_with_a_large_variable_is_not_kept():
+    spec = instance(FLOW).given(RunInstance("flow", "", b'{"big":"' + b"x" * 5_000 + b'"}'))
+    spec = fail(spec, "one")
+    assert INSTANCE.remnant(spec.state).variables == {}
+    spec.when(RestartFailed()).then_rejected("InvalidState", "4 KiB")
+
+
 SCOPED = """
 id: scoped
 version: 1.0.0

@@ -22,6 +22,7 @@ from streams.domain.instance.enter import code_of, incident, object_bytes
 from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.limits import LimitError
+from streams.domain.instance.parts import LARGE
 from streams.domain.instance.places import ROOT, SPENT, inside
 from streams.domain.instance.state import RUNNING, Rollback
 from streams.domain.instance.work import Work
@@ -84,7 +85,9 @@ def end_failed(work: Work, code: str, message: str, node: str) -> None:
     """Fail the instance, clean up what is open, tell the parent."""
     clean_up(work, f"the workflow failed at {node}")
     call = answered_call(work.state)
-    restartable = not work.state.parent.id
+    # What is forgotten later must be one record: a large variable is a part of its own.
+    small = all(len(value) < LARGE for value in work.state.variables.values())
+    restartable = small and not work.state.parent.id
     resting = _resting(work, node) if restartable else []
     work.emit(WorkflowFailed(code, message, node, restartable, resting))
     parent = work.state.parent

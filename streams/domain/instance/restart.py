@@ -44,7 +44,7 @@ def _refusal(command: RestartFailed, state: InstanceState) -> Rejected | None:
     elif not state.restartable:
         message = (
             "nothing is kept to restart it: it is a child, whose caller has gone on (restart the "
-            "caller), or it failed under a former release"
+            "caller), has a variable of 4 KiB or more, or failed under a former release"
         )
     elif not command.from_start and not state.resting:
         message = "it failed at no activity, call or scope to begin at: restart it from the start"
