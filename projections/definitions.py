@@ -44,6 +44,8 @@ class Version(msgspec.Struct):
     """When it was published or refused."""
     partition: int
     position: int
+    verdict: str = ""
+    """`sound`, `unsound` or `unknown`; empty: not judged, or by a view of a former release."""
 
 
 class Definitions:
@@ -123,7 +125,7 @@ def _submitted(event: Event, body: DefinitionSubmitted) -> Version:
 
 def _decide(row: Version, event: Event, body: DefinitionPublished | DefinitionRefused) -> None:
     envelope = event.envelope
-    row.decided_at = envelope.time
+    row.decided_at, row.verdict = envelope.time, body.verdict
     if isinstance(body, DefinitionRefused):
         row.state, row.code, row.message = REFUSED, body.code, body.message
     else:

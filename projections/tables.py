@@ -112,6 +112,7 @@ definitions = Table(
     Column("decided_at", BigInteger),
     Column("partition", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("verdict", Text, nullable=False),
 )
 
 locks = Table(

@@ -222,7 +222,7 @@ def versions(
     if json:
         as_json({"versions": found, "position": position})
         return
-    columns = ("id", "version", "state", "submitted", "by", "decided", "message")
+    columns = ("id", "version", "state", "verdict", "submitted", "by", "decided", "message")
     nothing = f"no definition at position {position}"
     rows(columns, [_verdict(one) for one in found], json=False, empty=nothing)
 
@@ -231,7 +231,8 @@ def _verdict(one: Version) -> tuple[object, ...]:
     decided = "" if one.decided_at is None else moment(one.decided_at)
     message = f"{one.code}: {one.message}" if one.code else ""
     submitted = moment(one.submitted_at)
-    return one.id, one.version, one.state, submitted, one.submitted_by, decided, message
+    stands = one.id, one.version, one.state, one.verdict
+    return *stands, submitted, one.submitted_by, decided, message
 
 
 INSTANCE_COMMANDS = (show, list_instances, history)

@@ -201,3 +201,28 @@ def test_a_scope_says_what_is_collected():
 def test_a_definition_is_written_as_it_is_read(text):
     definition = read_definition(text)
     assert read_definition(write_definition(definition)).nodes == definition.nodes
+
+
+UNDONE = f"""{HEAD}
+nodes:
+  start: {{type: start, next: book}}
+  book:
+    type: activity
+    activity_type: job
+    each: {{items: "${{orders}}", as: order}}
+    input: {{order: "${{order}}"}}
+    compensate_with: undo
+    next: back
+  undo: {{type: activity, activity_type: job, input: {{order: "${{order}}"}}}}
+  back: {{type: end, compensate: "*"}}
+"""
+
+
+def test_each_run_is_undone_with_its_own_item_the_newest_first():
+    spec = done(done(started(UNDONE, "ab"), "b"), "a")
+    undone = []
+    while spec.state.activities:
+        (item,) = tasks(spec)
+        undone.append(item)
+        spec = done(spec, item)
+    assert (undone, spec.state.status) == (["a", "b"], "Completed")

@@ -162,6 +162,14 @@ def test_what_waits_is_not_started_by_a_definition_that_is_published_later():
     assert [one.id for one in after.state.messages.values()] == ["m1"]
 
 
+def test_a_definition_that_turns_one_message_down_is_not_given_another_that_waits():
+    spec = keyed().given(message())
+    spec = replace(spec, definitions=keyed(V1).definitions).given(message("m2"))
+    refused = spec.when(answer(RejectMessage, "order", 3, "m2", reason="no"))
+    refused.then(has(MessageRejected, offers=[]), SubscriptionEnded)
+    assert refused.effects == []
+
+
 def test_a_message_that_may_not_wait_is_offered_and_gone_when_it_is_refused():
     spec = keyed(V1, OTHER).given(message(ttl=0))
     later = spec.later(1).when(answer(RejectMessage, "audit", 2, reason="no"))

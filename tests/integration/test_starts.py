@@ -1,4 +1,4 @@
-"""Workflows that messages and signals start, through Kafka."""
+"""Workflows that messages, signals and timers start, through Kafka."""
 
 import time
 
@@ -20,6 +20,7 @@ nodes:
   counting: {{type: start, signal: stocktaking, next: end}}
   end: {{type: end}}
 """
+LATER = "  soon: {type: start, duration: PT1S, next: end}\n"
 
 
 def ended(found):
@@ -45,21 +46,24 @@ def begun(settings_of):
 
 
 @pytest.mark.kafka
-def test_messages_and_a_signal_start_the_newest_version_once_each(
+def test_messages_a_signal_and_a_timer_start_the_newest_version_once_each(
     client, engine, begun, settings_of, names
 ):
     client.publish("started", STARTED.format(version="1.0.0"))
     client.publish_message("placed", "o-1", {"n": 1}, message_id="m-1")
     client.publish_message("placed", "o-1", {"n": 1}, message_id="m-1")
     assert len(begun(1)) == 1
-    client.publish("started", STARTED.format(version="2.0.0"))
+    client.publish("started", STARTED.format(version="2.0.0") + LATER)
     client.publish_message("placed", "o-1", {"n": 2}, message_id="m-2")
     client.publish_message("placed", "", {"n": 3}, message_id="m-3")
     client.broadcast_signal("stocktaking")
-    histories = begun(4)
+    histories = begun(5)
     assert {tuple(one.envelope.type for one in history) for history in histories} == {
         ("workflow.started", "event.triggered", "workflow.completed")
     }
+    (timed,) = [h[1].body for h in histories if h[1].body.kind == "timer"]
+    assert (timed.node, timed.payload) == ("soon", b'{"due":%d,"missed":0}' % timed.due)
+    histories = [h for h in histories if h[1].body.kind != "timer"]
     began = {(h[1].body.node, h[1].body.payload, h[0].body.definition_version) for h in histories}
     assert began == {
         ("ordered", b'{"n":1}', "1.0.0"),

@@ -33,7 +33,8 @@ def shown(reader, name="i1", tenant="default"):
 
 
 def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
-    assert [view.name for view in VIEWS] == ["instances", "history", "definitions", "locks"]
+    names = ["instances", "history", "definitions", "locks", "approvals"]
+    assert [view.name for view in VIEWS] == names
     kinds = {"definition": "definitions", "schedule": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:
         body = BODIES[name]
@@ -246,12 +247,15 @@ def test_a_definition_is_submitted_then_published_or_refused(projection, written
     (one,) = reader.definitions("flow").value
     assert (one.state, one.decided_at, one.submitted_by) == ("submitted", None, "ann")
     projection.apply(written.events[1:], {})
-    refused = definition_events.DefinitionRefused("flow", "1.1.0", "NotSound", "a token is left")
+    refused = definition_events.DefinitionRefused(
+        "flow", "1.1.0", "NotSound", "a token is left", "unsound"
+    )
     projection.apply([written.add(refused, "flow", time=7)], {})
     # A timer start counts among the definition's events; the version stands as before.
     fired = definition_events.ScheduleFired("flow", "1.0.0", "ticks", 7)
     projection.apply([written.add(fired, "flow", time=8)], {})
     first, second = reader.definitions("flow").value
+    assert (first.verdict, second.verdict) == ("unknown", "unsound")
     assert (first.sequence, second.sequence) == (5, 4)
     assert (first.state, first.source, first.submitted_at, first.decided_at) == (
         "published",
