@@ -18,6 +18,7 @@ from schemas import condition_events, escalation_events
 from schemas import events as e
 from schemas import iteration_events as i
 from schemas.data_events import VariablesObserved
+from schemas.restart_events import WorkflowRestarted
 from schemas.section_events import SectionAwaited, SectionEnded, SectionExtended, SectionLocked
 from schemas.wait_events import WaitProgressed
 
@@ -179,6 +180,11 @@ def _failed(row: Instance, body: e.WorkflowFailed, event: Event) -> None:
     _error(row, f"{body.code}: {body.message}")
 
 
+def _restarted(row: Instance, body: WorkflowRestarted, _: Event) -> None:
+    row.state, row.reason, row.ended_at = "Running", "", None
+    _move(row, body.moves)
+
+
 def _cancelled(row: Instance, body: e.WorkflowCancelled, event: Event) -> None:
     _end(row, event, "Cancelled", body.reason)
 
@@ -282,6 +288,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.WorkflowResumed: _resumed,
     e.WorkflowCompleted: _completed,
     e.WorkflowFailed: _failed,
+    WorkflowRestarted: _restarted,
     e.WorkflowCancelled: _cancelled,
     e.WorkflowTerminated: _terminated,
     e.WorkflowDeleted: _deleted,

@@ -1,8 +1,7 @@
 """Domain events: facts, in the past participle, and the source of truth.
 
-Bodies only; id, sequence, position and cause stand in the envelope. An event carries
-results (tokens consumed and produced, the path taken, values written, due times), never
-an expression to evaluate again: `evolve` reads nothing else.
+Bodies only; id, sequence, position and cause stand in the envelope. An event carries results
+(tokens, the path taken, values written, due times), never an expression to evaluate again.
 """
 
 from __future__ import annotations
@@ -87,11 +86,13 @@ class WorkflowCompleted(msgspec.Struct, frozen=True, gc=False):
 
 
 class WorkflowFailed(msgspec.Struct, frozen=True, gc=False):
-    """An error that nothing handled ended the instance."""
+    """An error that nothing handled ended it; a restart begins at what was resting, else anew."""
 
     code: str
     message: str
     node: str = ""
+    restartable: bool = False
+    resting: list[Token] = []
 
 
 class WorkflowCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -175,8 +176,7 @@ class ActivityFailed(msgspec.Struct, frozen=True, gc=False):
     details: bytes = b"null"
     moves: Moves = NO_MOVES
     recovery: str = ""
-    """What follows: `retry`, `boundary`, `fallback`, or the strategy that the node, its
-    definition or the engine has; empty in version 1."""
+    """What follows: `retry`, `boundary`, `fallback`, or a strategy; empty in version 1."""
 
 
 class ActivityCancelled(msgspec.Struct, frozen=True, gc=False):

@@ -25,6 +25,8 @@ from schemas import (
     iteration_events,
     lock_events,
     replies,
+    restart_commands,
+    restart_events,
     results,
     section_events,
     tasks,
@@ -44,6 +46,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.TerminateInstance: "TerminateInstance",
     commands.DeleteInstance: "DeleteInstance",
     commands.RetryIncident: "RetryIncident",
+    restart_commands.RestartFailed: "RestartFailed",
     commands.SkipNode: "SkipNode",
     commands.CompleteNode: "CompleteNode",
     commands.SetVariables: "SetVariables",
@@ -100,6 +103,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     events.WorkflowResumed: "workflow.resumed",
     events.WorkflowCompleted: "workflow.completed",
     events.WorkflowFailed: "workflow.failed",
+    restart_events.WorkflowRestarted: "workflow.restarted",
     events.WorkflowCancelled: "workflow.cancelled",
     events.WorkflowTerminated: "workflow.terminated",
     events.WorkflowDeleted: "workflow.deleted",
@@ -210,6 +214,7 @@ VERSIONS: Final[dict[str, int]] = {
     "CompleteNode": 2,
     "NotificationRequested": 2,
     "CancelInstance": 2,
+    "WorkflowFailed": 2,
     "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
@@ -220,6 +225,7 @@ _COMMAND_MODULES: Final = tuple(
     module.__name__
     for module in (
         commands,
+        restart_commands,
         activity_type_commands,
         approval_commands,
         escalation_commands,
@@ -240,6 +246,7 @@ _EVENTS: Final = (
     definition_events,
     escalation_events,
     lock_events,
+    restart_events,
     section_events,
 )
 _EVENT_MODULES: Final = tuple(module.__name__ for module in _EVENTS)

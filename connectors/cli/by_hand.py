@@ -1,7 +1,8 @@
-"""`tidemill instance skip`, `complete` and `set`: an operator does what a workflow cannot."""
+"""`tidemill instance skip`, `complete`, `set`, `restart`: an operator helps a workflow on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,24 @@ def skip(
     options = Options(tenant=tenant, actor=actor, command_id=command_id)
     with kafka() as settings, Client(settings) as made:
         said(made.skip(instance, incident, flow, reason, options), "goes on", json=json)
+
+
+def restart(
+    instance: Id,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin at the start, not where it failed.")
+    ] = False,
+    reason: Reason = "",
+    tenant: Tenant = DEFAULT_TENANT,
+    actor: Actor = "",
+    command_id: CommandId = "",
+    json: JsonOption = False,
+) -> None:
+    """Let an instance that has failed begin again, with the variables that it had."""
+    options = Options(tenant=tenant, actor=actor, command_id=command_id)
+    with kafka() as settings, Client(settings) as made:
+        answer = made.restart(instance, reason, options, from_start=from_start)
+        said(answer, "goes on", json=json)
 
 
 def complete(
@@ -118,5 +137,11 @@ def set_variables(
 
 def register(_root: typer.Typer) -> None:
     """Add the commands to `tidemill instance`."""
-    for name, command in (("skip", skip), ("complete", complete), ("set", set_variables)):
+    commands: dict[str, Callable[..., None]] = {
+        "skip": skip,
+        "complete": complete,
+        "set": set_variables,
+        "restart": restart,
+    }
+    for name, command in commands.items():
         noun.command(name)(command)

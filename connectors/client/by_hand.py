@@ -6,6 +6,7 @@ from connectors.client.options import PLAIN, Options
 from connectors.client.sender import Answer, Sender
 from schemas import commands as c
 from schemas.json_text import canonical
+from schemas.restart_commands import RestartFailed
 
 
 class ByHand(Sender):
@@ -21,6 +22,17 @@ class ByHand(Sender):
     ) -> Answer:
         """Leave the node of an incident without a result; by `flow` where it cannot tell itself."""
         return self.call("instance", instance_id, c.SkipNode(incident, flow, reason), options)
+
+    def restart(
+        self,
+        instance_id: str,
+        reason: str = "",
+        options: Options = PLAIN,
+        *,
+        from_start: bool = False,
+    ) -> Answer:
+        """Let an instance that has failed begin again where it failed, or at its start."""
+        return self.call("instance", instance_id, RestartFailed(from_start, reason), options)
 
     def complete(
         self,

@@ -8,6 +8,7 @@ from schemas import commands as c
 from schemas import results as r
 from schemas.approval_events import Document
 from schemas.registry import COMMAND_TYPES, MESSAGES, RESULT_TYPES
+from schemas.restart_commands import RestartFailed
 from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
 from streams.domain.instance.state import FINISHED, STATUSES
 from streams.domain.lock.aggregate import VERBS as VERBS_OF_LOCKS
@@ -46,6 +47,7 @@ COMMANDS = {
     "TerminateInstance": c.TerminateInstance(),
     "DeleteInstance": c.DeleteInstance("tidy"),
     "RetryIncident": c.RetryIncident(0),
+    "RestartFailed": RestartFailed(),
     "SkipNode": c.SkipNode(9),
     "CompleteNode": c.CompleteNode(b"{}", activity=2),
     "SetVariables": c.SetVariables(b'{"x":1}'),
@@ -83,7 +85,8 @@ COMMANDS = {
     "DetachDocument": a.DetachDocument(1, "a"),
 }
 # A state: it leads there. -: InvalidStateTransition. e: already_exists. x: already_closed.
-# u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays. .: nothing happens.
+# s: InvalidState. u: UnsupportedOperation. n: NotFound (no incident). =: taken, the state stays.
+# .: nothing happens.
 # t: nothing happens, and who asked is told.
 TABLE = """
 Command               Created    Running    Suspended Completed Failed  Cancelled Terminated Deleted
@@ -98,6 +101,7 @@ CancelInstance        Cancelled  Cancelled  Cancelled -         -       -       
 TerminateInstance     Terminated Terminated Terminated -         -       -         -          -
 DeleteInstance        Deleted    -          -         Deleted   Deleted Deleted   Deleted    -
 RetryIncident         -          n          -         -         -       -         -          -
+RestartFailed         s          s          s          s         Running s         s          s
 SkipNode              -          n          n         -         -       -         -          -
 CompleteNode          -          Completed  =         -         -       -         -          -
 SetVariables          -          =          =         -         -       -         -          -
@@ -142,6 +146,7 @@ REFUSALS = {
     "x": "already_closed",
     "u": "UnsupportedOperation",
     "n": "NotFound",
+    "s": "InvalidState",
 }
 
 

@@ -41,6 +41,7 @@ from schemas.commands import (
 )
 from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
+from schemas.restart_commands import RestartFailed
 from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
@@ -92,6 +93,10 @@ def one():
 
 def running():
     return one().given(RUN)
+
+
+def restarted():
+    return running().given(FailActivity(2, 1, "Boom", retryable=False), RestartFailed())
 
 
 def broken():
@@ -260,6 +265,7 @@ HISTORIES = {
     "workflow.resumed": lambda: running().given(SuspendInstance(), ResumeInstance("back")),
     "workflow.completed": lambda: one().given(RunInstance("bare"), FireTimer(0)),
     "workflow.failed": lambda: running().given(FailActivity(2, 1, "Boom", retryable=False)),
+    "workflow.restarted": lambda: one().given(*restarted().past[:7]),
     "workflow.cancelled": lambda: running().given(CancelInstance("enough")),
     "workflow.terminated": lambda: running().given(TerminateInstance("now")),
     "workflow.deleted": lambda: running().given(CancelInstance(), DeleteInstance("tidy")),

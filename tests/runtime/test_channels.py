@@ -85,7 +85,7 @@ def test_an_incident_may_be_retried_at_an_instance_and_at_a_channel(lab):
     name = lab.command("d", RetryIncident(0), kind="definition")
     lab.settle()
     (reply,) = lab.answers(name)
-    assert "is 'instance' or 'channel', not 'definition'" in reply.message
+    assert "is 'instance' or 'channel' or 'watch', not 'definition'" in reply.message
 
 
 # Refusals reach who waits for an answer.

@@ -10,6 +10,7 @@ import msgspec
 from schemas import commands as c
 from schemas import results as r
 from schemas.escalation_commands import EscalateCall
+from schemas.restart_commands import RestartFailed
 from streams.domain.instance import state as s
 from streams.domain.instance.activity_progress import decide_heartbeat, decide_started
 from streams.domain.instance.approvals import APPROVAL_VERBS
@@ -36,6 +37,7 @@ from streams.domain.instance.operate import (
     decide_terminate,
 )
 from streams.domain.instance.parts import divide, joined
+from streams.domain.instance.restart import decide_restart
 from streams.domain.instance.start import (
     decide_child,
     decide_create,
@@ -63,6 +65,7 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.TerminateInstance: decide_terminate,
     c.DeleteInstance: decide_delete,
     c.RetryIncident: decide_retry,
+    RestartFailed: decide_restart,
     c.SkipNode: decide_skip,
     c.CompleteNode: decide_complete_node,
     c.SetVariables: decide_set_variables,

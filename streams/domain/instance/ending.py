@@ -7,7 +7,14 @@ from typing import Final
 
 from schemas.commands import CompleteCall, FailCall
 from schemas.compensation_events import WorkflowCompensated
-from schemas.events import Moves, NodeExecuted, WorkflowCancelled, WorkflowCompleted, WorkflowFailed
+from schemas.events import (
+    Moves,
+    NodeExecuted,
+    Token,
+    WorkflowCancelled,
+    WorkflowCompleted,
+    WorkflowFailed,
+)
 from schemas.json_text import JsonError
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.compensate import answered_call
@@ -15,9 +22,11 @@ from streams.domain.instance.enter import code_of, incident, object_bytes
 from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.limits import LimitError
-from streams.domain.instance.places import SPENT
+from streams.domain.instance.parts import LARGE
+from streams.domain.instance.places import ROOT, SPENT, inside
 from streams.domain.instance.state import RUNNING, Rollback
 from streams.domain.instance.work import Work
+from streams.domain.net.model import Host
 from streams.domain.net.scopes import begins_of
 
 RESULT: Final = "/result"
@@ -76,10 +85,32 @@ def end_failed(work: Work, code: str, message: str, node: str) -> None:
     """Fail the instance, clean up what is open, tell the parent."""
     clean_up(work, f"the workflow failed at {node}")
     call = answered_call(work.state)
-    work.emit(WorkflowFailed(code, message, node))
+    # What is forgotten later must be one record: a large variable is a part of its own.
+    small = all(len(value) < LARGE for value in work.state.variables.values())
+    restartable = small and not work.state.parent.id
+    resting = _resting(work, node) if restartable else []
+    work.emit(WorkflowFailed(code, message, node, restartable, resting))
     parent = work.state.parent
     if parent.id:
         work.send(parent.id, parent.incarnation, FailCall(call, code, message))
+
+
+def _resting(work: Work, node: str) -> list[Token]:
+    """Return where a restart begins again; nothing where that cannot be said.
+
+    In a scope the node's own token is gone, but the scope's is there: it begins anew.
+    """
+    state, graph = work.state, work.graph
+    here = inside(state.tokens, ROOT)
+    found = [Token(token, place) for token, place in here.items()]
+    failed = graph.nodes[node]
+    if any(place.startswith("/") for place in here.values()):
+        return []  # The whole was being undone, or its result could not be computed.
+    if failed.scope or node in here.values() or (node in graph.undoing and state.rollbacks):
+        return found
+    if not isinstance(failed.kind, Host) or node in graph.compensated:
+        return []
+    return [*found, Token(state.next_token, node)]
 
 
 def all_undone(work: Work, rollback: Rollback) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas import events as e
+from schemas.restart_events import WorkflowRestarted
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_approval import APPROVALS
 from streams.domain.instance.evolve_compensation import COMPENSATION
@@ -24,7 +25,7 @@ from streams.domain.instance.evolve_iteration import ITERATION
 from streams.domain.instance.evolve_recovery import RECOVERY
 from streams.domain.instance.evolve_sections import SECTIONS
 from streams.domain.instance.evolve_wait import WAITS
-from streams.domain.instance.hanging import reachable_completions, without_waits
+from streams.domain.instance.hanging import own_completions, reachable_completions, without_waits
 from streams.domain.instance.moving import KEPT, KEPT_TEXT
 from streams.domain.instance.moving import moved as _moved
 from streams.domain.instance.moving import placed as _placed
@@ -130,7 +131,21 @@ def _completed(state: InstanceState, _: e.WorkflowCompleted, at: EventPlace) -> 
 
 def _failed(state: InstanceState, event: e.WorkflowFailed, at: EventPlace) -> InstanceState:
     ended = _ended(state, at, s.FAILED, event.message)
-    return replace(ended, errors=_errors(state, f"{event.code}: {event.message}"))
+    errors = _errors(state, f"{event.code}: {event.message}")
+    if not event.restartable:
+        return replace(ended, errors=errors)
+    return replace(
+        ended,
+        errors=errors,
+        restartable=True,
+        resting={token.id: token.place for token in event.resting},
+        completions=own_completions(state),
+    )
+
+
+def _restarted(state: InstanceState, event: WorkflowRestarted, at: EventPlace) -> InstanceState:
+    again = replace(state, restartable=False, resting={}, ended_at=0, reason="")
+    return _moved(again, event.moves, at, status=s.RUNNING)
 
 
 def _cancelled(state: InstanceState, event: e.WorkflowCancelled, at: EventPlace) -> InstanceState:
@@ -332,6 +347,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.WorkflowResumed: _resumed,
     e.WorkflowCompleted: _completed,
     e.WorkflowFailed: _failed,
+    WorkflowRestarted: _restarted,
     e.WorkflowCancelled: _cancelled,
     e.WorkflowTerminated: _terminated,
     e.WorkflowDeleted: _deleted,

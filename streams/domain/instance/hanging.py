@@ -54,6 +54,18 @@ def reachable_completions(
     return found
 
 
+def own_completions(state: InstanceState) -> dict[int, Completion]:
+    """Return what a restart can still undo: of the workflow itself, but for its children.
+
+    They are told when an instance fails that nobody will have them undone any more.
+    """
+    known = dict(state.completions)
+    for rollback in state.rollbacks.values():
+        known |= rollback.steps
+    own = {number: one for number, one in sorted(known.items()) if not one.child_id}
+    return reachable_completions(own, ())
+
+
 def without_waits(state: InstanceState, gone: frozenset[int]) -> dict[str, Any]:
     """Take away what the tokens that are gone waited for."""
     if not gone:

@@ -39,7 +39,7 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     RUNNING: frozenset({SUSPENDED, COMPLETED, FAILED, CANCELLED, TERMINATED}),
     SUSPENDED: frozenset({RUNNING, FAILED, CANCELLED, TERMINATED}),
     COMPLETED: frozenset({DELETED, RUNNING}),  # A child runs again to be undone.
-    FAILED: frozenset({DELETED}),
+    FAILED: frozenset({DELETED, RUNNING}),
     CANCELLED: frozenset({DELETED}),
     TERMINATED: frozenset({DELETED}),
     DELETED: frozenset(),

@@ -264,6 +264,10 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rollbacks: dict[int, Rollback] = {}
     approvals: dict[int, OpenApproval] = {}
     sections: dict[int, OpenSection] = {}
+    restartable: bool = False
+    """True: it has failed, and all is kept that a restart needs."""
+    resting: dict[int, str] = {}
+    """Place by token where a restart begins again."""
 
     def completions_kept(self) -> Iterator[Completion]:
         """Yield all that can be undone, and what is being undone."""
@@ -277,7 +281,12 @@ decode_state = msgspec.msgpack.Decoder(InstanceState).decode
 
 
 def remnant(state: InstanceState) -> InstanceState:
-    """Return what is kept of a finished instance, so that retries are still recognised."""
+    """Return what is kept of a finished instance, so that retries are still recognised.
+
+    One that has failed is kept whole, so that it can be restarted.
+    """
+    if state.restartable and state.status == FAILED:
+        return state
     return InstanceState(state.status, state.sequence, state.incarnation)
 
 
