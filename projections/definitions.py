@@ -12,6 +12,7 @@ from projections.events import Event, refused
 from projections.tables import definitions as table
 from projections.view import upsert
 from schemas.definition_events import (
+    DefinitionDeleted,
     DefinitionPublished,
     DefinitionRefused,
     DefinitionSubmitted,
@@ -19,8 +20,14 @@ from schemas.definition_events import (
 )
 from schemas.ids import DEFAULT_TENANT
 
-Handled = DefinitionSubmitted | DefinitionPublished | DefinitionRefused | ScheduleFired
-SUBMITTED, PUBLISHED, REFUSED = "submitted", "published", "refused"
+Handled = (
+    DefinitionSubmitted
+    | DefinitionPublished
+    | DefinitionRefused
+    | DefinitionDeleted
+    | ScheduleFired
+)
+SUBMITTED, PUBLISHED, REFUSED, DELETED = "submitted", "published", "refused", "deleted"
 
 
 class Version(msgspec.Struct):
@@ -30,7 +37,7 @@ class Version(msgspec.Struct):
     id: str
     version: str
     state: str
-    """`submitted`, `published` or `refused`."""
+    """`submitted`, `published`, `refused` or `deleted`."""
     sequence: int
     """Of its last event, counted over all versions of the definition."""
     source: str
@@ -46,6 +53,10 @@ class Version(msgspec.Struct):
     position: int
     verdict: str = ""
     """`sound`, `unsound` or `unknown`; empty: not judged, or by a view of a former release."""
+    deleted_at: int | None = None
+    deleted_by: str = ""
+    reason: str = ""
+    """Why it was deleted."""
 
 
 class Definitions:
@@ -54,7 +65,13 @@ class Definitions:
     name = "definitions"
     table = table
     handles: frozenset[type[msgspec.Struct]] = frozenset(
-        {DefinitionSubmitted, DefinitionPublished, DefinitionRefused, ScheduleFired}
+        {
+            DefinitionSubmitted,
+            DefinitionPublished,
+            DefinitionRefused,
+            DefinitionDeleted,
+            ScheduleFired,
+        }
     )
 
     def __init__(self) -> None:
@@ -87,7 +104,10 @@ class Definitions:
         else:
             row = known[body.version]
             row.sequence, row.position = envelope.sequence, envelope.position
-            if not isinstance(body, ScheduleFired):
+            if isinstance(body, DefinitionDeleted):
+                row.state, row.reason = DELETED, body.reason
+                row.deleted_at, row.deleted_by = envelope.time, envelope.context.actor
+            elif not isinstance(body, ScheduleFired):
                 _decide(row, event, body)
         self._changed[*key, body.version] = row
 

@@ -113,6 +113,9 @@ definitions = Table(
     Column("partition", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("verdict", Text, nullable=False),
+    Column("deleted_at", BigInteger),
+    Column("deleted_by", Words, nullable=False),
+    Column("reason", Words, nullable=False),
 )
 
 locks = Table(

@@ -1,4 +1,4 @@
-"""Events of definitions: submitted, published or refused."""
+"""Events of definitions: submitted, published or refused, deleted."""
 
 from __future__ import annotations
 
@@ -79,3 +79,17 @@ class DefinitionRefused(msgspec.Struct, frozen=True, gc=False):
     """`unsound` or `unknown`; `sound` where it is refused for another reason."""
     violations: bytes = b"[]"
     """A JSON array of what does not hold: property, node, line, message, trace."""
+
+
+class DefinitionDeleted(msgspec.Struct, frozen=True, gc=False):
+    """Nothing new starts from a version any more; its number is never used again."""
+
+    definition_id: str
+    version: str
+    reason: str = ""
+    was_published: bool = False
+    """False: it was withdrawn before it was published, or had been refused."""
+    newest: str = ""
+    """The version that starts instances from now on; empty: none does."""
+    starts: list[ListedStart] = []
+    """What starts instances of it from now on."""

@@ -11,7 +11,7 @@ class DefinitionRecord(msgspec.Struct, frozen=True, gc=False):
     definition_id: str
     version: str
     status: str
-    """`submitted`, `published` or `refused`."""
+    """`submitted`, `published`, `refused` or `deleted`."""
     source: str
     message: str = ""
     """Why it was refused; of a published one that is not known to be sound, why not."""
@@ -25,3 +25,10 @@ class DefinitionRecord(msgspec.Struct, frozen=True, gc=False):
     """While submitted: how far the proof may go; 0: as far as the verifier goes."""
     code: str = ""
     """Code of the error catalogue where it was refused."""
+    deleted_at: int = 0
+    """Milliseconds since 1970."""
+    deleted_by: str = ""
+    reason: str = ""
+    """Why it was deleted."""
+    was_published: bool = False
+    """Deleted ones: instances may run it still."""

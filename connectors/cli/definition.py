@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from connectors.cli.connection import client, kafka
+from connectors.cli.definition_delete import delete, deletion_told
 from connectors.cli.failures import FAILED, NotFoundError
 from connectors.cli.known_types import remarks_on_types
 from connectors.cli.nets import NetOption, PnmlOption, write_net, write_net_of
@@ -31,6 +32,7 @@ from topics.names import Names
 app = typer.Typer(
     name="definition", help="Validate, publish and list workflows.", no_args_is_help=True
 )
+app.command()(delete)
 _PATIENCE_SECONDS = 2.0
 MaxStates = Annotated[
     int, typer.Option(min=1, help="States to look at before soundness counts as unknown.")
@@ -207,9 +209,16 @@ def _tell(done: Publication, *, json: bool) -> None:
 
 
 @app.command("list")
-def listed(json: JsonOption = False) -> None:
+def listed(
+    everything: Annotated[bool, typer.Option("--all", help="Deleted versions too.")] = False,
+    json: JsonOption = False,
+) -> None:
     """List every version that was submitted, and how it stands."""
-    found = [(r.definition_id, r.version, r.status, _marking(r)) for r in _records()]
+    found = [
+        (r.definition_id, r.version, r.status, _marking(r))
+        for r in _records()
+        if everything or r.status != "deleted"
+    ]
     columns = ("id", "version", "status", "verdict")
     rows(columns, found, json=json, empty="nothing is published yet")
 
@@ -230,7 +239,8 @@ def show(
     wanted = [r for r in mine if version in {"", r.version}]
     if not wanted:
         raise NotFoundError(f"no definition {name} {version}: see `tidemill definition list`")
-    record = wanted[-1]
+    # A deleted version is shown where it is asked for, or nothing else is left.
+    record = ([r for r in wanted if r.status != "deleted"] or wanted)[-1]
     if net or pnml:
         write_net_of(record, json=json, pnml=pnml)
         return
@@ -239,6 +249,8 @@ def show(
         return
     say(record.source)
     note(f"{name} {record.version} is {record.status}: {_marking(record)}")
+    if record.status == "deleted":
+        note(deletion_told(record))
     if record.message:
         note(record.message)
     published = [one.version for one in mine if one.status == "published"]
@@ -249,7 +261,7 @@ def show(
 
 def _marking(record: DefinitionRecord) -> str:
     """Return the verdict on a version, or why there is none."""
-    none = "not verified" if record.status == "published" else "waiting"
+    none = "waiting" if record.status == "submitted" else "not verified"
     return record.verdict or none
 
 

@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from connectors.client.activity_types import ActivityTypeCommands
 from connectors.client.approvals import ApprovalCommands
 from connectors.client.by_hand import ByHand
+from connectors.client.definition_commands import DefinitionCommands
 from connectors.client.errors import (
     CommandRejectedError,
     NoAnswerError,
@@ -63,7 +64,7 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client(ActivityTypeCommands, ApprovalCommands, ByHand, LockCommands):
+class Client(ActivityTypeCommands, ApprovalCommands, ByHand, DefinitionCommands, LockCommands):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ from topics.names import Names
 from topics.reading import read
 
 log = structlog.get_logger(__name__)
+DECIDED: Final = frozenset({"published", "refused", "deleted"})
 Waiting = Callable[[float], None]
 """Called now and then with the seconds waited so far."""
 
@@ -117,7 +118,7 @@ def _outcome(value: bytes | None) -> Outcome | None:
     except DecodeError as error:
         log.warning("unreadable definition record", error=str(error))
         return None
-    if isinstance(body, DefinitionRecord) and body.status in {"published", "refused"}:
+    if isinstance(body, DefinitionRecord) and body.status in DECIDED:
         return Outcome(envelope.position, body)
     return None
 
@@ -151,5 +152,11 @@ def publication(
             reply, accepted=False, code=record.code, message=record.message, position=position
         )
         raise DefinitionRefusedError(refusal, record.violations)
+    if record.status == "deleted":
+        message = f"version {version} was deleted by {record.deleted_by} before it was published"
+        withdrawn = msgspec.structs.replace(
+            reply, accepted=False, code="InvalidState", message=message, position=position
+        )
+        raise DefinitionRefusedError(withdrawn, record.violations)
     reply = msgspec.structs.replace(reply, position=position)
     return Publication(name, reply, version, record.verdict, record.message)

@@ -49,11 +49,22 @@ class Definitions(Protocol):
     """What a decision may know of definitions: the published versions, as of the batch."""
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
-        """Return that version, or the newest in that range, empty for any; None if unknown."""
+        """Return that version, or the newest in that range, empty for any; None if unknown.
+
+        Deleted versions are found by their exact number alone.
+        """
         ...
 
     def versions(self, tenant: str, definition_id: str) -> list[Version]:
-        """Return the published versions of a definition."""
+        """Return the published versions of a definition that are not deleted."""
+        ...
+
+    def is_deleted(self, tenant: str, definition_id: str, version: str) -> bool:
+        """Tell whether that version is deleted: `find` has it by its exact number alone."""
+        ...
+
+    def source(self, tenant: str, definition_id: str, version: str) -> str:
+        """Return the source of a version that was published, empty where none is known."""
         ...
 
     def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
@@ -130,6 +141,8 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     code: str = ""
     allow_unsound: bool = False
     max_states: int = 0
+    deletion: tuple[int, str, str, bool] = (0, "", "", False)
+    """When, by whom, why, and whether it was published before."""
 
 
 class RecordActivityType(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ import structlog
 
 from schemas.codec import DecodeError, decode
 from schemas.commands import CreateInstance, RunInstance, StartChild, TriggerInstance
+from schemas.definition_commands import DeleteDefinition
 from schemas.definitions import DefinitionRecord
 from streams.domain.net.model import Definition, Version
 from streams.domain.net.starts import StartsByName
@@ -40,6 +41,8 @@ class DefinitionBook:
         self._read_source = read_source
         self._queue_exists = queue_exists
         self._versions: dict[tuple[str, str], dict[str, Definition]] = {}
+        self._sources: dict[tuple[str, str, str], str] = {}
+        self._deleted: set[tuple[str, str, str]] = set()
         self._latest: dict[tuple[str, str], Definition] = {}
         self._starts: dict[str, StartsByName] = {}
         self.seen: dict[int, int] = {}
@@ -57,8 +60,20 @@ class DefinitionBook:
         return None if chosen is None else known[str(chosen)]
 
     def versions(self, tenant: str, definition_id: str) -> list[Version]:
-        """Return the published versions of a definition."""
-        return [one.version for one in self._versions.get((tenant, definition_id), {}).values()]
+        """Return the published versions of a definition that are not deleted."""
+        return [
+            one.version
+            for version, one in list(self._versions.get((tenant, definition_id), {}).items())
+            if not self.is_deleted(tenant, definition_id, version)
+        ]
+
+    def is_deleted(self, tenant: str, definition_id: str, version: str) -> bool:
+        """Tell whether that version is deleted."""
+        return (tenant, definition_id, version) in self._deleted
+
+    def source(self, tenant: str, definition_id: str, version: str) -> str:
+        """Return the source of a version that was published, empty where none is known."""
+        return self._sources.get((tenant, definition_id, version), "")
 
     def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
         """Return the definitions whose newest version a message or a signal starts."""
@@ -88,11 +103,37 @@ class DefinitionBook:
             return
         if not isinstance(body, DefinitionRecord):
             return
+        tenant = envelope.context.tenant
         if body.status == "published":
-            self._publish(envelope.context.tenant, body)
+            self._publish(tenant, body)
+        elif body.status == "deleted" and body.was_published:
+            self._delete(tenant, body)
         self.seen[partition] = max(self.seen.get(partition, 0), envelope.position)
 
     def _publish(self, tenant: str, body: DefinitionRecord) -> None:
+        definition = self._read(tenant, body)
+        key = (tenant, body.definition_id)
+        latest = self._latest.get(key)
+        if definition is not None and (latest is None or _order(latest) < _order(definition)):
+            self._latest[key] = definition
+            self._starts.setdefault(tenant, StartsByName()).put(definition)
+
+    def _delete(self, tenant: str, body: DefinitionRecord) -> None:
+        """Keep a version for what runs it; the newest one that is left takes over."""
+        key = (tenant, body.definition_id)
+        if body.version not in self._versions.get(key, {}):
+            self._read(tenant, body)  # The topic is compacted: this may be all that is left of it.
+        self._deleted.add((*key, body.version))
+        latest = newest(self.versions(*key), "")
+        starts = self._starts.setdefault(tenant, StartsByName())
+        if latest is None:
+            self._latest.pop(key, None)
+            starts.drop(body.definition_id)
+        else:
+            self._latest[key] = self._versions[key][str(latest)]
+            starts.put(self._latest[key])
+
+    def _read(self, tenant: str, body: DefinitionRecord) -> Definition | None:
         definition = self._read_source(body.source)
         if isinstance(definition, list):
             log.error(
@@ -101,13 +142,10 @@ class DefinitionBook:
                 version=body.version,
                 problems=definition,
             )
-            return
-        key = (tenant, body.definition_id)
-        self._versions.setdefault(key, {})[body.version] = definition
-        latest = self._latest.get(key)
-        if latest is None or _order(latest) < _order(definition):
-            self._latest[key] = definition
-            self._starts.setdefault(tenant, StartsByName()).put(definition)
+            return None
+        self._versions.setdefault((tenant, body.definition_id), {})[body.version] = definition
+        self._sources[tenant, body.definition_id, body.version] = body.source
+        return definition
 
 
 def _order(definition: Definition) -> Version:
@@ -127,6 +165,8 @@ def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int],
             if partition.isdecimal() and number.isdecimal():
                 place = int(partition)
                 positions[place] = max(positions.get(place, 0), int(number))
+        if isinstance(body, DeleteDefinition):
+            unknown = True  # It reads the sources of what was published just before.
         if isinstance(body, RunInstance | CreateInstance | StartChild | TriggerInstance):
             tenant = envelope.context.tenant
             unknown = unknown or book.find(tenant, body.definition_id, body.version) is None

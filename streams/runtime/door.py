@@ -9,6 +9,7 @@ import msgspec
 
 from schemas import commands as c
 from schemas.activity_type_commands import RegisterActivityType, RemoveActivityType
+from schemas.definition_commands import DeleteDefinition
 from schemas.encoder import context_bytes
 from schemas.envelope import Envelope
 from schemas.errors import CATALOGUE
@@ -58,6 +59,7 @@ _STARTS: Final = frozenset(
 )
 _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     c.PublishDefinition: ("definition",),
+    DeleteDefinition: ("definition",),
     RecordVerdict: ("definition",),
     RegisterActivityType: ("activity_type",),
     RemoveActivityType: ("activity_type",),

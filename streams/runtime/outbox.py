@@ -272,6 +272,7 @@ def _definition_record(effect: RecordDefinition) -> DefinitionRecord:
         effect.allow_unsound,
         effect.max_states,
         effect.code,
+        *effect.deletion,
     )
 
 

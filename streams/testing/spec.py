@@ -25,7 +25,7 @@ from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
 from streams.domain.net.model import Definition, Version
 from streams.domain.net.starts import StartsByName
-from streams.domain.net.version_ranges import newest
+from streams.domain.net.version_ranges import is_exact, newest
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
@@ -52,26 +52,47 @@ _DERIVED: Final = frozenset({DEVICE.type})
 class KnownDefinitions:
     """The published definitions of a spec; every queue has a topic unless it is missing."""
 
-    def __init__(self, sources: tuple[str, ...], missing_queues: frozenset[str]) -> None:
+    def __init__(
+        self,
+        sources: tuple[str, ...],
+        missing_queues: frozenset[str],
+        deleted: frozenset[str] = frozenset(),
+    ) -> None:
         """Read the sources; an unusable one is an `AssertionError` that says why."""
         self._all: list[Definition] = []
         self._missing = missing_queues
+        self._deleted = deleted
+        self._sources: dict[tuple[str, str], str] = {}
         for source in sources:
             read = read_definition(source)
             if isinstance(read, list):
                 _fail("\n".join(str(problem) for problem in read))
             self._all.append(read)
+            self._sources[read.id, str(read.version)] = source
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
         """Return that version, or the newest in that range, empty for any."""
-        chosen = newest(self.versions(tenant, definition_id), version)
-        found = (d for d in self._all if d.id == definition_id and d.version == chosen)
+        chosen = str(newest(self.versions(tenant, definition_id), version))
+        if is_exact(version):
+            chosen = version
+        found = (d for d in self._all if d.id == definition_id and str(d.version) == chosen)
         return next(found, None)
 
     def versions(self, tenant: str, definition_id: str) -> list[Version]:
         """Return the published versions of a definition."""
         del tenant
-        return [d.version for d in self._all if d.id == definition_id]
+        mine = [d.version for d in self._all if d.id == definition_id]
+        return [one for one in mine if not self.is_deleted("", definition_id, str(one))]
+
+    def is_deleted(self, tenant: str, definition_id: str, version: str) -> bool:
+        """Tell whether that version is deleted."""
+        del tenant
+        return f"{definition_id}@{version}" in self._deleted
+
+    def source(self, tenant: str, definition_id: str, version: str) -> str:
+        """Return the source of a version, empty where none is known."""
+        del tenant
+        return self._sources.get((definition_id, version), "")
 
     def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
         """Return the definitions whose newest version a message or a signal starts."""
@@ -293,15 +314,23 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 def instance(
-    *sources: str, aggregate_id: str = "one", missing_queues: frozenset[str] = frozenset()
+    *sources: str,
+    aggregate_id: str = "one",
+    missing_queues: frozenset[str] = frozenset(),
+    deleted: frozenset[str] = frozenset(),
 ) -> Spec:
-    """Begin a sentence about an instance; the sources are the published definitions."""
-    return Spec(INSTANCE, KnownDefinitions(sources, missing_queues), aggregate_id)
+    """Begin a sentence about an instance; the sources are the published definitions.
+
+    Of these `deleted`, as `id@version`, start nothing new.
+    """
+    return Spec(INSTANCE, KnownDefinitions(sources, missing_queues, deleted), aggregate_id)
 
 
-def definition(aggregate_id: str, *, missing_queues: frozenset[str] = frozenset()) -> Spec:
-    """Begin a sentence about a definition."""
-    return Spec(DEFINITION, KnownDefinitions((), missing_queues), aggregate_id)
+def definition(
+    aggregate_id: str, *sources: str, missing_queues: frozenset[str] = frozenset()
+) -> Spec:
+    """Begin a sentence about a definition; the sources are what the engine has read of it."""
+    return Spec(DEFINITION, KnownDefinitions(sources, missing_queues), aggregate_id)
 
 
 def activity_type(name: str) -> Spec:

@@ -39,6 +39,7 @@ from schemas.commands import (
     SuspendInstance,
     TerminateInstance,
 )
+from schemas.definition_commands import DeleteDefinition
 from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
 from schemas.restart_commands import RestartFailed
@@ -327,6 +328,9 @@ HISTORIES = {
     ),
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
     "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
+    "definition.deleted": lambda: definition("flow", SOURCE).given(
+        PublishDefinition(SOURCE, allow_unsound=True), verdict(), DeleteDefinition("", "old")
+    ),
     "lock.requested": lambda: taken().given(RequestLock("instance", "i", "life", 7)),
     "lock.acquired": lambda: taken().later(10).given(ReleaseLock("a")),
     "lock.extended": lambda: taken().later(20).given(AcquireLock("a", 5_000)),

@@ -8,7 +8,8 @@ import pytest
 from schemas import channel_events as e
 from schemas import commands as c
 from schemas.codec import decode
-from schemas.definition_events import ScheduleFired
+from schemas.definition_commands import DeleteDefinition
+from schemas.definition_events import DefinitionDeleted, ScheduleFired
 from schemas.events import EventTriggered, WorkflowStarted
 from schemas.ids import channel_id
 from streams.domain.definition.ids import started_id
@@ -59,6 +60,12 @@ class Play(World):
         text = source.format(name=name, version=f"1.{self.versions[name]}.0")
         self.command(name, c.PublishDefinition(text), kind="definition")
 
+    def delete_version(self):
+        name = self.random.choice(NAMES)
+        version = f"1.{self.random.randint(1, self.versions[name] + 1)}.0"
+        body = DeleteDefinition(self.random.choice([version, version, ""]), "why")
+        self.command(name, body, kind="definition")
+
     def publish_message(self):
         number, key = len(self.published), self.random.choice(KEYS)
         ttl = self.random.choice([0, 100, HOUR])
@@ -80,6 +87,8 @@ class Play(World):
         kind = self.random.random()
         if kind < 0.15:
             self.publish_version()
+        elif kind < 0.18:
+            self.delete_version()
         elif kind < 0.25:
             self.wait()
         elif kind < 0.3 and self.waiting:
@@ -169,6 +178,19 @@ def check(play, found):
     assert len(kept) + len(expired) + len(takers) == len(play.published)
 
 
+def check_deletion(found):
+    """Nothing starts by itself from what is deleted, and no version is deleted twice."""
+    deleted = {}
+    for envelope, body in found[DefinitionDeleted]:
+        key = body.definition_id, body.version
+        assert key not in deleted, "deleted twice"
+        deleted[key] = envelope.sequence
+        assert body.newest != body.version
+    for envelope, body in found[ScheduleFired]:
+        after = deleted.get((body.definition_id, body.version), envelope.sequence)
+        assert envelope.sequence <= after, "fired by a deleted version"
+
+
 def states(play):
     found = {}
     for partition in range(play.partitions):
@@ -189,6 +211,7 @@ def test_each_message_and_signal_starts_what_took_it_once_whatever_strikes(block
         found = play.committed()
         try:
             check(play, found)
+            check_deletion(found)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
         for _, body in found[e.MessageCorrelated]:
@@ -201,6 +224,14 @@ def test_each_message_and_signal_starts_what_took_it_once_whatever_strikes(block
             for one in s.subscriptions.values()
         ]
         assert [one for one in left if one.owner_type == "definition"] == []
+        seen["deleted"] += sum(b.was_published for _, b in found[DefinitionDeleted])
         seen["timer"] += len(found[ScheduleFired])
-    wanted = {"timer", ("definition", "m"), ("definition", "s"), ("instance", "m"), "refused"}
+    wanted = {
+        "timer",
+        "deleted",
+        ("definition", "m"),
+        ("definition", "s"),
+        ("instance", "m"),
+        "refused",
+    }
     assert wanted <= {name for name, count in seen.items() if count}, seen

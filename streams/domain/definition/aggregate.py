@@ -11,7 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from schemas.commands import Correlate, FireTimer, PublishDefinition, SubscriptionClosed
+from schemas.definition_commands import DeleteDefinition
 from schemas.results import RecordVerdict
+from streams.domain.definition.delete import decide_delete
 from streams.domain.definition.publish import decide_publish
 from streams.domain.definition.starts import decide_closed, decide_correlate
 from streams.domain.definition.state import EMPTY, DefinitionState, evolve
@@ -29,6 +31,7 @@ ASKED: Final[dict[type[msgspec.Struct], Verb]] = {
     Correlate: decide_correlate,
     SubscriptionClosed: decide_closed,
     FireTimer: decide_fire,
+    DeleteDefinition: decide_delete,
 }
 """What is asked of one that is there."""
 
@@ -47,7 +50,8 @@ def decide(command: msgspec.Struct, state: DefinitionState | None, ctx: Decision
             return Rejected("NotFound", f"nobody has published a definition {ctx.aggregate_id!r}")
         return asked(command, state, ctx)
     return Rejected(
-        "UnsupportedOperation", "definitions take PublishDefinition and RecordVerdict only"
+        "UnsupportedOperation",
+        "definitions take PublishDefinition, DeleteDefinition and RecordVerdict only",
     )
 
 

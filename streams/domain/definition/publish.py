@@ -6,6 +6,7 @@ from schemas.commands import PublishDefinition
 from schemas.definition_events import DefinitionSubmitted
 from schemas.json_text import canonical
 from streams.domain.definition.state import (
+    DELETED,
     REFUSED,
     SUBMITTED,
     DefinitionState,
@@ -54,6 +55,11 @@ def _of_known(
     known: VersionState,
 ) -> Outcome:
     """Absorb the source that is known; of a pending one, only more may be allowed."""
+    if known.status == DELETED:
+        return Rejected(
+            "InvalidVersion",
+            f"version {version} was deleted, and its number is never used again: raise the version",
+        )
     if known.source_hash == source_hash(command.source):
         if known.is_pending and command.allow_unsound and not known.allow_unsound:
             return _submitted(command, state, ctx, version)

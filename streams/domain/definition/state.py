@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.definition_events import (
+    DefinitionDeleted,
     DefinitionPublished,
     DefinitionRefused,
     DefinitionSubmitted,
@@ -18,7 +19,7 @@ from schemas.definition_events import (
 from streams.domain.net.model import Version
 from streams.domain.protocol import Accepted, Decision, EventPlace, RecordDefinition
 
-SUBMITTED, PUBLISHED, REFUSED = "submitted", "published", "refused"
+SUBMITTED, PUBLISHED, REFUSED, DELETED = "submitted", "published", "refused", "deleted"
 SOUND, UNSOUND, UNKNOWN = "sound", "unsound", "unknown"
 VERDICTS: Final = frozenset({SOUND, UNSOUND, UNKNOWN})
 
@@ -105,6 +106,10 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
         ]
     elif isinstance(event, DefinitionRefused):
         versions[event.version] = _decided(versions[event.version], REFUSED, event.verdict)
+    elif isinstance(event, DefinitionDeleted):
+        known = versions[event.version]
+        versions[event.version] = _decided(known, DELETED, known.verdict)
+        newest, starts = event.newest, [_open(one) for one in event.starts]
     return DefinitionState(at.sequence, versions, newest, starts)
 
 

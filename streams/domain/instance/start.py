@@ -15,6 +15,7 @@ from streams.domain.instance.state import InstanceState
 from streams.domain.instance.variables import given_variables
 from streams.domain.instance.work import Work
 from streams.domain.net.graph import Graph, graph_of
+from streams.domain.net.model import Definition
 from streams.domain.net.starts import name_of, triggered_starts
 from streams.domain.net.version_ranges import listed
 from streams.domain.protocol import Decision, Outcome, Rejected
@@ -100,10 +101,9 @@ def _prepare(
     """Find the definition, read variables and metadata."""
     if state is not None:
         return exists_already(state, ctx)
-    wanted, version = command.definition_id, command.version
-    definition = ctx.definitions.find(ctx.tenant, wanted, version)
-    if definition is None:
-        return _unknown(wanted, version, ctx)
+    definition = _wanted(command, ctx)
+    if isinstance(definition, Rejected):
+        return definition
     graph = graph_of(definition)
     variables = given_variables(command.variables)
     if isinstance(variables, Rejected):
@@ -121,6 +121,23 @@ def _prepare(
             return given
         metadata = given
     return too_large(variables, ctx) or (graph, variables, metadata)
+
+
+def _wanted(command: Beginning, ctx: Decision) -> Definition | Rejected:
+    """Return what is to begin; a deleted version only as the child of what may run it."""
+    name, version, known = command.definition_id, command.version, ctx.definitions
+    definition = known.find(ctx.tenant, name, version)
+    if definition is None:
+        return _unknown(name, version, ctx)
+    if not version or isinstance(command, StartChild):
+        return definition
+    if not known.is_deleted(ctx.tenant, name, version):
+        return definition
+    left = known.versions(ctx.tenant, name)
+    what = f"published are {listed(left)}" if left else "publish a newer version"
+    return Rejected(
+        "NotFound", f"version {version} of definition {name!r} is deleted, and not run anew: {what}"
+    )
 
 
 def _unknown(name: str, version: str, ctx: Decision) -> Rejected:

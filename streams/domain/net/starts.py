@@ -39,14 +39,18 @@ class StartsByName:
 
     def put(self, definition: Definition) -> None:
         """Take a definition's newest version in the place of a former one."""
-        for name in self._by_definition.pop(definition.id, ()):
-            self._by_name[name] = [one for one in self._by_name[name] if one != definition.id]
+        self.drop(definition.id)
         starts = [start for _, start in triggered_starts(definition)]
         names = [name_of(one) for one in starts if not isinstance(one.trigger, TimerTrigger)]
         if names:
             self._by_definition[definition.id] = names
         for name in names:
             self._by_name[name] = sorted([*self._by_name.get(name, ()), definition.id])
+
+    def drop(self, definition_id: str) -> None:
+        """Forget a definition: nothing starts it any more."""
+        for name in self._by_definition.pop(definition_id, ()):
+            self._by_name[name] = [one for one in self._by_name[name] if one != definition_id]
 
     def of(self, kind: str, name: str) -> list[str]:
         """Return the definitions that this starts, in the order of their ids."""
