@@ -233,6 +233,18 @@ def test_variables_that_are_no_json_are_shown_as_hex(projection, written, reader
     assert texts(shown(reader).variables) == {"secret": b'"00ff"'}
 
 
+def test_a_deleted_definition_says_when_by_whom_and_why(projection, written, reader):
+    written.add(definition_events.DefinitionSubmitted("flow", "1.0.0", "id: flow"), "flow", time=5)
+    written.add(definition_events.DefinitionPublished("flow", "1.0.0", "sound"), "flow", time=6)
+    deleted = definition_events.DefinitionDeleted("flow", "1.0.0", "wrong", was_published=True)
+    written.add(deleted, "flow", time=9)
+    projection.apply(written.events, {})
+    (row,) = reader.definitions("flow").value
+    assert (row.state, row.verdict, row.source) == ("deleted", "sound", "id: flow")
+    assert (row.decided_at, row.deleted_at, row.reason, row.sequence) == (6, 9, "wrong", 3)
+    assert row.deleted_by == row.submitted_by
+
+
 def test_a_definition_is_submitted_then_published_or_refused(projection, written, reader):
     written.add(
         definition_events.DefinitionSubmitted("flow", "1.0.0", "id: flow"),

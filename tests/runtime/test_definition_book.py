@@ -1,0 +1,56 @@
+"""What every process keeps of definitions that are deleted."""
+
+import pytest
+
+from schemas.codec import encode
+from schemas.definitions import DefinitionRecord
+from schemas.envelope import Envelope
+from streams.forms import read_definition
+from streams.runtime.definition_tail import DefinitionBook
+
+SOURCE = """
+id: flow
+version: {version}
+nodes: {{heard: {{type: start, message: order, next: end}}, end: {{type: end}}}}
+"""
+
+
+def record(version, status, *, was_published=True):
+    text = SOURCE.format(version=version)
+    body = DefinitionRecord("flow", version, status, text, was_published=was_published)
+    return encode(Envelope("r", "DefinitionRecord", 1, "definition", "flow", position=1), body)
+
+
+@pytest.fixture
+def book():
+    return DefinitionBook(read_definition, lambda _queue: True)
+
+
+def version_of(book, asked):
+    found = book.find("default", "flow", asked)
+    return None if found is None else str(found.version)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["live", "after compaction"])
+def test_a_deleted_version_is_found_by_its_number_alone(book, before):
+    book.add(0, record("1.0.0", "published"))
+    if before:
+        book.add(0, record("2.0.0", "published"))
+        assert version_of(book, "") == "2.0.0"
+    book.add(0, record("2.0.0", "deleted"))
+    assert [version_of(book, one) for one in ("", "^2", ">=1")] == ["1.0.0", None, "1.0.0"]
+    assert version_of(book, "2.0.0") == "2.0.0"
+    assert book.is_deleted("default", "flow", "2.0.0")
+    assert "2.0.0" in book.source("default", "flow", "2.0.0")
+    assert book.started_by("default", "message", "order") == ["flow"]
+    book.add(0, record("1.0.0", "deleted"))
+    assert (version_of(book, ""), version_of(book, "1.0.0")) == (None, "1.0.0")
+    assert list(book.started_by("default", "message", "order")) == []
+    book.add(0, record("3.0.0", "published"))
+    assert version_of(book, "") == "3.0.0"
+    assert book.started_by("default", "message", "order") == ["flow"]
+
+
+def test_what_was_never_published_is_not_known_when_it_is_deleted(book):
+    book.add(0, record("1.0.0", "deleted", was_published=False))
+    assert version_of(book, "1.0.0") is None
