@@ -13,6 +13,7 @@ can be undone, and at a choice is), `("escalated", block)` (somebody is told, an
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any, Final
 
 from streams.testing.blocks import ONCE, PICK, Block, Blocks, Ends
@@ -37,6 +38,21 @@ SINGLE_KINDS: Final = (
 )
 _SCOPES: Final = ("scope", "each", "loop_scope")
 PART_KINDS: Final = (*_SCOPES, "guarded", "caught", "undone", "escalated", "locked")
+
+_PLAIN_KINDS: Final = ("task", "timer", "call", "pass", "skip", "undo")
+_LISTS: Final = {"sequence": (1, 3), "parallel": (2, 3), "exclusive": (1, 2), "inclusive": (1, 2)}
+"""How many parts at least and at most."""
+
+
+def random_tree(random: Random, depth: int) -> Block:
+    """Return a tree at most so deep, of any blocks."""
+    if not depth or not random.randrange(8):
+        return (random.choice(_PLAIN_KINDS + SINGLE_KINDS),)
+    kind = random.choice((*_LISTS, *PART_KINDS))
+    if kind in PART_KINDS:
+        return (kind, random_tree(random, depth - 1))
+    number = random.randint(*_LISTS[kind])
+    return (kind, [random_tree(random, depth - 1) for _ in range(number)])
 
 
 class AllBlocks(Blocks):

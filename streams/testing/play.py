@@ -16,6 +16,7 @@ from schemas.approval_commands import ClaimApproval, CompleteApproval
 from schemas.commands import (
     BroadcastSignal,
     CancelInstance,
+    CompensateInstance,
     CompleteCall,
     Continue,
     Correlate,
@@ -37,7 +38,7 @@ Choose = Callable[[Sequence[Any]], Any]
 WHO: Final = "ann"
 """Who decides every approval."""
 _OFTEN: Final = {"complete": 5, "call": 2, "approve": 2, "wait": 2, "resume": 2}
-_OTHERS: Final = {"channel": channel, "lock": lock}
+_OTHERS: Final[dict[str, Callable[[str], Spec]]] = {"channel": channel, "lock": lock}
 
 
 class Play:
@@ -148,13 +149,15 @@ class Play:
         self._told = len(self.spec.effects)
 
     def _send(self, effects: Sequence[Any]) -> None:
-        # Children are others' instances: the play answers their calls.
-        self._mail.extend(
-            effect
-            for effect in effects
-            if isinstance(effect, SendCommand)
-            and (effect.aggregate_type in _OTHERS or effect.aggregate_id == "one")
-        )
+        for effect in effects:
+            if not isinstance(effect, SendCommand):
+                continue
+            if effect.aggregate_type in _OTHERS or effect.aggregate_id == "one":
+                self._mail.append(effect)
+            elif isinstance(effect.body, CompensateInstance):
+                # Children are not played: their calls are answered, and so is this.
+                undone = CompleteCall(effect.body.call, b"{}")
+                self._mail.append(SendCommand("instance", "one", "", undone))
 
     def _deliver(self, sent: SendCommand) -> None:
         if sent.aggregate_type == "instance":
@@ -197,7 +200,8 @@ class Play:
         self._do(FailActivity(key, self.spec.state.activities[key].attempt, "Boom"))
 
     def _call(self, keys: list[int]) -> None:
-        self._do(CompleteCall(self._choose(keys), b'{"n":1}'))
+        compensable = self._choose([True, False])
+        self._do(CompleteCall(self._choose(keys), b'{"n":1}', compensable))
 
     def _approve(self, keys: list[int]) -> None:
         key = self._choose(keys)
