@@ -379,6 +379,10 @@ def test_an_output_that_fails_is_an_incident_at_its_start(word):
     spec = spec.given(SetVariables(b'{"suffix":"!"}'), RetryIncident(number))
     assert handled(spec) == "it went wrong!"
     assert complete(spec, "handle").state.status == "Completed"
+    spec = started(ESCALATING.replace("payload}", "payload + more}"))
+    (number,) = spec.state.incidents
+    spec = spec.given(SetVariables(b'{"more":1}'), RetryIncident(number))
+    assert handled(spec) == 4
 
 
 def test_a_restarted_workflow_waits_again():

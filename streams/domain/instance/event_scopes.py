@@ -23,6 +23,7 @@ from streams.domain.instance.places import ARMED, ROOT, at
 from streams.domain.instance.state import RUNNING
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.work import Work
+from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import ErrorTrigger, Start
 
 Leave = Callable[..., None]
@@ -124,5 +125,9 @@ def _leave_start(work: Work, start: str, scope: int, extra: dict[str, Any], leav
 
 def seen_again(kind: object, output: Any) -> dict[str, Any]:
     """Return the names that an output mapping sees when it is tried again."""
-    error = isinstance(kind, Start) and isinstance(kind.trigger, ErrorTrigger)
-    return {"output": output, "error": output} if error else {"output": output}
+    seen = {"output": output}
+    if isinstance(kind, Start) and isinstance(kind.trigger, ErrorTrigger):
+        seen["error"] = output
+    elif isinstance(kind, Start) and isinstance(kind.trigger, EscalationTrigger):
+        seen["escalation"] = output
+    return seen
