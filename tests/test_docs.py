@@ -41,6 +41,7 @@ RUN_HERE_SLOWLY = (
     "python benchmarks/projection.py --events 100000",
     "python benchmarks/soundness.py",
     "python benchmarks/devices.py --count 20000",
+    "python benchmarks/iterations.py --items 2000",
 )
 
 RUN_ELSEWHERE = {

@@ -31,6 +31,7 @@ from streams.domain.net.model import (
     Scope,
     SignalTrigger,
     Start,
+    Started,
     Throw,
     Timer,
     TimerTrigger,
@@ -119,12 +120,15 @@ kind_of.register(ApprovalShape, build_approval)
 
 @kind_of.register
 def _(shape: StartShape) -> NodeKind:
-    waits: Channelled | TimerTrigger | None = None
+    waits: Started | None = thrown(shape)
     if shape.has_timer():
         waits = TimerTrigger(*moment(shape))
     elif shape.message is not None or shape.signal is not None:
         waits = channelled(shape)
-    return Start(waits, shape.result_path, expressions(shape.output), shape.missed)
+    elif shape.condition is not None:
+        waits = ConditionTrigger(shape.condition)
+    output = expressions(shape.output)
+    return Start(waits, shape.result_path, output, shape.missed, shape.interrupting)
 
 
 @kind_of.register
@@ -157,6 +161,7 @@ def _(shape: ScopeShape) -> NodeKind:
         schemas=schemas(shape.variables),
         merges=merges(shape.variables),
         lock=locking(shape.lock),
+        event=shape.event,
     )
 
 
@@ -208,16 +213,24 @@ def locking(shape: LockShape | None) -> Locking | None:
 
 def trigger(shape: BoundaryShape) -> Trigger:
     """Return what a boundary event waits for."""
-    if shape.error is not None:
-        return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
-    if shape.escalation is not None:
-        return EscalationTrigger(shape.escalation.removeprefix(ANY_ERROR))
+    caught_here = thrown(shape)
+    if caught_here is not None:
+        return caught_here
     if (
         isinstance(shape.message or shape.signal or shape.condition, str)
         or shape.device is not None
     ):
         return caught(shape)
     return TimerTrigger(*moment(shape), each=shape.missed == "each")
+
+
+def thrown(shape: BoundaryShape | StartShape) -> ErrorTrigger | EscalationTrigger | None:
+    """Return an error or an escalation that is taken."""
+    if shape.error is not None:
+        return ErrorTrigger(shape.error.removeprefix(ANY_ERROR))
+    if shape.escalation is not None:
+        return EscalationTrigger(shape.escalation.removeprefix(ANY_ERROR))
+    return None
 
 
 def moment(shape: MomentShape) -> Moment:

@@ -122,6 +122,7 @@ class ScopeShape(RepeatedShape):
     output: dict[str, Any] = Field(default_factory=dict)
     compensate_with: str = ""
     lock: LockShape | None = None
+    event: bool = False
 
     @field_validator("lock", mode="before")
     @classmethod

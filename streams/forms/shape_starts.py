@@ -1,4 +1,4 @@
-"""The shape of starts: what begins a workflow."""
+"""The shape of starts: what begins a workflow, or an event sub-process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from streams.forms.shape_events import MomentShape
 
 
 class StartShape(MomentShape):
-    """`type: start`; a message, a signal or a moment says what starts the workflow by itself."""
+    """`type: start`; a message, a signal or a moment says what starts the workflow by itself.
+
+    Of an event sub-process an error, an escalation or a condition may, too.
+    """
 
     type: Literal["start"]
     message: str | None = Field(default=None, min_length=1, max_length=NAME_LENGTH_MAX)
     signal: str | None = Field(default=None, min_length=1, max_length=NAME_LENGTH_MAX)
+    error: str | None = Field(default=None, max_length=128)
+    escalation: str | None = Field(default=None, max_length=128)
+    condition: str | None = None
+    key: Any = ""
+    interrupting: bool = True
     missed: Literal["once", "each", "skip"] = "once"
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
@@ -24,18 +32,22 @@ class StartShape(MomentShape):
     @model_validator(mode="before")
     @classmethod
     def _no_key(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "key" in given:
+        if isinstance(given, dict) and "key" in given and not given.get("scope"):
             raise ValueError("a start takes the messages of its name with any key: leave out `key`")
         return given
 
     @model_validator(mode="after")
     def _at_most_one_trigger(self) -> StartShape:
-        ways = ("message", "signal", *MOMENTS)
+        ways = ("message", "signal", "error", "escalation", "condition", *MOMENTS)
         triggers = sum(getattr(self, way) is not None for way in ways)
         if triggers > 1:
             raise ValueError(f"a start has one of {', '.join(ways)}: write a start for each")
         if not self.has_timer() and (self.zone is not None or self.missed != "once"):
             raise ValueError("`zone` and `missed` belong to a timer")
+        if self.message is None and self.key != "":
+            raise ValueError("only a message has a key")
+        if self.error is not None and not self.interrupting:
+            raise ValueError("an error always interrupts: leave out `interrupting`")
         if not triggers and (self.result_path or self.output):
             raise ValueError("a start that nothing triggers has no payload: it has no output")
         return self

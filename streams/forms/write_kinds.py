@@ -90,6 +90,7 @@ def _(kind: Start) -> dict[str, Any]:
     waits = {} if kind.trigger is None else trigger(kind.trigger)
     mapping = given(result_path=kind.result_path, output=sources(kind.output))
     missed = given(missed=kind.missed if kind.missed != "once" else None)
+    missed |= given(interrupting=None if kind.interrupting else False)
     return {"type": "start", **waits, **missed, **mapping}
 
 
@@ -156,7 +157,7 @@ def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
-    rest = given(lock=locking(kind.lock), compensate_with=undo)
+    rest = given(event=kind.event or None, lock=locking(kind.lock), compensate_with=undo)
     return {"type": "scope", **given(variables=own, **mappings), **rest}
 
 

@@ -205,7 +205,8 @@ def test_a_retry_at_once_schedules_the_next_attempt_in_the_same_decision():
 def test_a_failure_that_is_not_retryable_ends_the_workflow():
     spec = flow("retry: {immediate: 5}").given(RUN)
     spec = spec.when(FailActivity(2, 1, "Boom", "it broke", retryable=False)).then(
-        has(ActivityFailed, moves=Moves([1])), WorkflowFailed("Boom", "it broke", "work")
+        has(ActivityFailed, moves=Moves([1])),
+        has(WorkflowFailed, code="Boom", message="it broke", node="work"),
     )
     assert spec.state.errors == ["work: Boom: it broke", "Boom: it broke"]
 

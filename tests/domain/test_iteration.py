@@ -197,7 +197,9 @@ def test_a_result_is_the_items_own_and_its_output_mapping_the_workflows():
 def test_an_item_that_fails_for_good_fails_the_workflow():
     spec = failed(started(source()), "b")
     assert spec.state.status == "Failed"
-    assert spec.past[-1] == WorkflowFailed("Boom", "it broke", "ship")
+    last = spec.past[-1]
+    assert isinstance(last, WorkflowFailed)
+    assert (last.code, last.message, last.node) == ("Boom", "it broke", "ship")
     assert len([e for e in spec.effects if isinstance(e, CancelTask)]) == 2
 
 

@@ -7,6 +7,7 @@ from schemas import approval_commands as a
 from schemas import commands as c
 from schemas import results as r
 from schemas.approval_events import Document
+from schemas.escalation_commands import EscalateCall
 from schemas.registry import COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from schemas.restart_commands import RestartFailed
 from streams.domain.instance.lifecycle import LEGAL, TRANSITIONS
@@ -57,6 +58,7 @@ COMMANDS = {
     "HeartbeatActivity": r.HeartbeatActivity(2, 1),
     "CompleteCall": c.CompleteCall(2, b"{}"),
     "FailCall": c.FailCall(2, "State", "why"),
+    "EscalateCall": EscalateCall(2, "Late"),
     "CompensateInstance": c.CompensateInstance("parent", "life", 3),
     "DiscardCompensation": c.DiscardCompensation(),
     "Continue": c.Continue(),
@@ -111,6 +113,7 @@ ReportActivityStarted x          =          =          x         x       x      
 HeartbeatActivity     x          .          .         x         x       x         x          x
 CompleteCall          .          .          .         .         .       .         .          .
 FailCall              .          .          .         .         .       .         .          .
+EscalateCall          .          .          .         .         .       .         .          .
 CompensateInstance    Cancelled  Cancelled  Cancelled t         t       t         t          t
 DiscardCompensation   .          .          .         .         .       .         .          .
 Continue              .          .          .         .         .       .         .          .
@@ -126,9 +129,9 @@ ContinueBroadcast     u          u          u         u         u       u       
 Correlate             t          t          t         t         t       t         t          t
 SubscriptionClosed    .          .          .         .         .       .         .          .
 RecordVerdict         u          u          u         u         u       u         u          u
-LockGranted           u          u          u         u         u       u         u          u
-LockRefused           u          u          u         u         u       u         u          u
-LockLost              u          u          u         u         u       u         u          u
+LockGranted           x          x          x         x         x       x         x          x
+LockRefused           .          .          .         .         .       .         .          .
+LockLost              .          .          .         .         .       .         .          .
 ClaimApproval         x          x          x         x         x       x         x          x
 ReleaseApproval       x          x          x         x         x       x         x          x
 CompleteApproval      x          x          x         x         x       x         x          x

@@ -183,7 +183,9 @@ def test_after_the_compensation_the_fallback_follows(around):
 def test_after_the_compensation_the_workflow_fails_with_the_first_error():
     spec = fail(started(source("compensate")), "work", "Boom", "it broke")
     spec = complete(spec, "undo")
-    assert spec.past[-1] == WorkflowFailed("Boom", "it broke", "work")
+    failed = spec.past[-1]
+    assert isinstance(failed, WorkflowFailed)
+    assert (failed.code, failed.message, failed.node) == ("Boom", "it broke", "work")
     assert spec.state.path[-1] == "undo"
 
 

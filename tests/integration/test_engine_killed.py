@@ -68,5 +68,5 @@ def test_an_engine_killed_under_load_loses_nothing_and_repeats_nothing(
     assert engine.stop() == 0
     found = audit(kafka, names, 4)
     assert (found.faults, found.unfinished) == ([], [])
-    # Four events for each instance, and two of the definition.
-    assert found.events == 4 * len(replies) + 2
+    # Four events for each instance, two of the definition, one of the activity type.
+    assert found.events == 4 * len(replies) + 3

@@ -29,7 +29,7 @@ SPREAD = (
 )
 
 
-OTHERS = ("activity_type.", "definition.", "message.", "signal.", "subscription.")
+OTHERS = ("watch.", "activity_type.", "definition.", "message.", "signal.", "subscription.")
 FOLDED = [name for name in EVENT_TYPES if not name.startswith(OTHERS)]
 
 

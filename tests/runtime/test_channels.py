@@ -9,7 +9,6 @@ from schemas.commands import (
     BroadcastSignal,
     CloseSubscription,
     ContinueBroadcast,
-    Correlate,
     OpenSubscription,
     PublishMessage,
     RejectMessage,
@@ -107,18 +106,18 @@ def test_an_owner_that_is_gone_gives_the_message_back_and_loses_its_subscription
     assert (message.offered, lab.state(PAID).subscriptions) == (0, {})
 
 
-def test_a_definition_may_own_a_subscription(lab_of):
-    """It takes none yet; what matters is that the door lets it hear, and the channel its answer."""
+def test_a_definition_that_opens_a_subscription_is_told_that_it_has_none(lab_of):
+    """Channels ask definitions when nobody waits; what one opens by itself is refused."""
     lab = lab_of(2)
     home = partition_of(PAID.encode(), 2)
     owner = lab.at(1 - home)
     told(lab, OpenSubscription(owner, "", 3, "start", once=False, owner_type="definition"))
-    said(lab, publish())
-    ((envelope, _),) = sent(lab, Correlate, 1 - home)
+    ((envelope, closed),) = sent(lab, SubscriptionClosed, 1 - home)
     assert (envelope.aggregate_type, envelope.aggregate_id) == ("definition", owner)
-    lab.settle()
+    assert closed.subscription == 3
+    said(lab, publish())
     kinds = [one.type for one, _ in lab.events(home) if one.aggregate_id == PAID]
-    assert kinds[-2:] == ["message.rejected", "subscription.ended"]
+    assert kinds == ["message.published"]
 
 
 def test_an_owner_of_a_kind_that_does_not_exist_is_refused_and_the_shard_goes_on(lab):

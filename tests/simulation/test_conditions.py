@@ -1,4 +1,4 @@
-"""Seeds through conditions and escalations of called workflows, on a log that crashes."""
+"""Seeds through conditions, event sub-processes and escalations, on a log that crashes."""
 
 import os
 
@@ -8,7 +8,7 @@ from schemas import commands as c
 from schemas.codec import decode
 from schemas.condition_events import ConditionEnded
 from schemas.escalation_events import EscalationRaised
-from schemas.events import EventTriggered, VariablesSet, WorkflowCompleted
+from schemas.events import EventTriggered, ScopeStarted, VariablesSet, WorkflowCompleted
 from schemas.json_text import canonical
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
@@ -26,6 +26,19 @@ nodes:
   last: {type: catch, condition: "${n == 3}", next: end}
   told: {type: end}
   noted: {type: end}
+  aside:
+    type: scope
+    event: true
+    nodes:
+      begin: {type: start, condition: "${n == 2}", interrupting: false, next: pause}
+      pause: {type: timer, duration: PT0.1S, next: done}
+      done: {type: end}
+  stop:
+    type: scope
+    event: true
+    nodes:
+      four: {type: start, condition: "${n == 4}", next: over}
+      over: {type: end}
   end: {type: end}
 """
 CHILD = """
@@ -75,8 +88,8 @@ class Play(World):
         for _ in range(3):
             self.settle()
             self.sleep(2_000)
-        for name in self.names_of:
-            self.command(name, c.SetVariables(b'{"n":3}'))
+        for place, name in enumerate(self.names_of):
+            self.command(name, c.SetVariables(canonical({"n": 3 + place % 2})))
         self.settle()
 
     def committed(self):
@@ -99,7 +112,7 @@ def test_each_escalation_is_heard_once_and_a_condition_acts_once_each_time(seed)
     play.disturbed()
     play.rest()
     found = play.committed()
-    for name in play.names_of:
+    for place, name in enumerate(play.names_of):
         events = found[name]
         assert isinstance(events[-1], WorkflowCompleted)
         raised = [body for body in events if isinstance(body, EscalationRaised)]
@@ -109,19 +122,22 @@ def test_each_escalation_is_heard_once_and_a_condition_acts_once_each_time(seed)
             b'{"code":"Late","node":"sub","payload":1}',
             b'{"code":"Late","node":"sub","payload":null}',
         ]
-        turns = [type(body) for body in events if ended_or_acted(body)]
-        assert turns == [EventTriggered, ConditionEnded] * (len(turns) // 2) + [EventTriggered] * (
-            len(turns) % 2
-        )
-        assert [body for body in events if acted(body, "last")]
+        for node in ("many", "begin"):
+            turns = [type(body) for body in events if ended_or_acted(body, node)]
+            half, odd = divmod(len(turns), 2)
+            assert turns == [EventTriggered, ConditionEnded] * half + [EventTriggered] * odd
+        runs = [body for body in events if isinstance(body, ScopeStarted)]
+        assert len(runs) == len([b for b in events if acted(b, "begin") or acted(b, "four")])
+        ended = [body.node for body in events if acted(body, "last") or acted(body, "four")]
+        assert ended == [["last", "four"][place % 2]]
 
 
 def acted(body, node):
     return isinstance(body, EventTriggered) and body.node == node
 
 
-def ended_or_acted(body):
-    return isinstance(body, ConditionEnded) or acted(body, "many")
+def ended_or_acted(body, node):
+    return (isinstance(body, ConditionEnded) and body.node == node) or acted(body, node)
 
 
 def test_the_seeds_do_reach_what_they_are_about():
@@ -129,4 +145,6 @@ def test_the_seeds_do_reach_what_they_are_about():
     play.disturbed()
     play.rest()
     events = [body for one in play.committed().values() for body in one]
-    assert {VariablesSet, ConditionEnded, EscalationRaised} <= {type(body) for body in events}
+    assert {VariablesSet, ConditionEnded, EscalationRaised, ScopeStarted} <= {
+        type(body) for body in events
+    }

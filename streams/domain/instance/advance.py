@@ -34,6 +34,7 @@ from streams.domain.instance.ending import (
     complete,
     complete_if_done,
     end_failed,
+    error_message,
     no_result,
 )
 from streams.domain.instance.enter import (
@@ -43,19 +44,20 @@ from streams.domain.instance.enter import (
     not_begun,
     scope_locals,
 )
+from streams.domain.instance.event_scopes import Happened, arm, start_event_scope
 from streams.domain.instance.handlers import Handler, handler_of
 from streams.domain.instance.interrupt import stop_scope, stop_token
 from streams.domain.instance.iterate import Ways, begin_iteration, go_on
 from streams.domain.instance.merging import observe
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
-from streams.domain.instance.places import ROOT, SPENT, at, bare, inside, scope_of
+from streams.domain.instance.places import HELD_BY_NOBODY, ROOT, at, bare, inside, scope_of
 from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.sections import fence
 from streams.domain.instance.state import RUNNING, SUSPENDED, OpenSubscription
 from streams.domain.instance.variables import addressed, seen_from
 from streams.domain.instance.walk import Beginning, Walk, Walked
 from streams.domain.instance.work import Work
-from streams.domain.net.model import Activity, Boundary, Catch, Compensate, End, Scope, Throw
+from streams.domain.net.model import Activity, Boundary, Catch, Compensate, End, Scope, Start, Throw
 
 Cause = Callable[[Moves], msgspec.Struct]
 """Makes the event that carries the moves."""
@@ -258,6 +260,7 @@ def _begin_scope(work: Work, node: str, token: int) -> None:
     work.emit(ScopeStarted(node, token, own, walked.moves))
     observe(work, node, token, around)
     await_events(work, token, events)
+    arm(work, node, key)
     settle(work, walked, key)
 
 
@@ -267,7 +270,7 @@ def complete_scope_if_done(work: Work, scope: int) -> None:
     if state.status != RUNNING or scope not in state.scopes:
         return
     left = inside(state.tokens, scope)
-    if all(place.endswith(SPENT) for place in left.values()):
+    if all(place.endswith(HELD_BY_NOBODY) for place in left.values()):
         end_scope(work, scope, list(left))
 
 
@@ -298,20 +301,12 @@ def _final(work: Work, end: str, scope: int) -> None:
     kind = work.graph.nodes[end].kind
     assert isinstance(kind, End)
     if kind.error is not None:
-        message = _message(work, end, scope)
+        message = error_message(work, end, scope)
         throw(work, kind.error.code, message, end, handler_of(work, kind.error.code, "", 0, scope))
     elif scope:
         end_scope(work, scope, stop_scope(work, scope, f"{end} was reached"))
     else:
         complete(work, end, stop_scope(work, ROOT, f"{end} was reached"))
-
-
-def _message(work: Work, end: str, scope: int) -> str:
-    """Return an error end's message; one that cannot be computed says so itself."""
-    try:
-        return str(work.graph.messages[end].evaluate(seen_from(work.state, scope)))
-    except UNMAPPED as error:
-        return f"the error's message cannot be computed: {error}"
 
 
 def throw(work: Work, code: str, message: str, node: str, handler: Handler | None) -> None:
@@ -372,6 +367,9 @@ def out_of(
     before: Sequence[str] = (),
 ) -> None:
     """Leave an event that acts, with its output mapping; `extra` are names that this sees."""
+    if isinstance(work.graph.nodes[node].kind, Start):
+        start_event_scope(work, Happened(node, consumed, cause, scope, extra), leave)
+        return
     try:
         writes = mapped(work, node, _taken(work, node, extra, scope), extra, scope)
     except UNMAPPED as error:

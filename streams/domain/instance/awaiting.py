@@ -21,6 +21,7 @@ from streams.domain.net.model import (
     Channelled,
     ErrorTrigger,
     MessageTrigger,
+    Start,
     Throw,
     TimerTrigger,
 )
@@ -52,10 +53,11 @@ def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
     if any(one.token == token for one in work.state.subscriptions.values()):
         return []
     names = work.graph.boundaries.get(host, ())
-    return [awaited(work, name, scope) for name in names if not _is_thrown(work, name)]
+    return [awaited(work, name, scope) for name in names if not is_thrown(work, name)]
 
 
-def _is_thrown(work: Work, name: str) -> bool:
+def is_thrown(work: Work, name: str) -> bool:
+    """Tell whether an event takes what is thrown inside: it waits for nothing."""
     return isinstance(
         getattr(work.graph.nodes[name].kind, "trigger", None), ErrorTrigger | EscalationTrigger
     )
@@ -142,7 +144,7 @@ def subscribe(work: Work, number: int) -> None:
 def takes_many(work: Work, node: str) -> bool:
     """Tell whether an event is waited for again after it came: beside a host that goes on."""
     kind = work.graph.nodes[node].kind
-    return isinstance(kind, Boundary) and not kind.interrupting
+    return isinstance(kind, Boundary | Start) and not kind.interrupting
 
 
 def following(work: Work, opened: Waiting) -> Next:
@@ -151,8 +153,10 @@ def following(work: Work, opened: Waiting) -> Next:
     What was missed comes once with what is due, or each by itself where the author says so.
     """
     schedule = read_schedule(opened.schedule)
-    trigger = getattr(work.graph.nodes[opened.node].kind, "trigger", None)
+    kind = work.graph.nodes[opened.node].kind
+    trigger = getattr(kind, "trigger", None)
     each = isinstance(trigger, TimerTrigger) and trigger.each
+    each = each or (isinstance(kind, Start) and kind.missed == "each")
     return schedule.next_due(opened.due, opened.due if each else work.ctx.now)
 
 

@@ -22,9 +22,11 @@ from streams.domain.instance.enter import code_of, incident, object_bytes
 from streams.domain.instance.fitting import UnfitError, check_result
 from streams.domain.instance.interrupt import clean_up
 from streams.domain.instance.limits import LimitError
+from streams.domain.instance.outputs import UNMAPPED
 from streams.domain.instance.parts import LARGE
-from streams.domain.instance.places import ROOT, SPENT, inside
+from streams.domain.instance.places import ARMED, HELD_BY_NOBODY, ROOT, inside
 from streams.domain.instance.state import RUNNING, Rollback
+from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Host
 from streams.domain.net.scopes import begins_of
@@ -39,7 +41,7 @@ def complete_if_done(work: Work) -> None:
     if state.status != RUNNING:
         return
     for place in state.tokens.values():
-        if not place.endswith(SPENT):
+        if not place.endswith(HELD_BY_NOBODY):
             return
     complete(work)
 
@@ -66,6 +68,14 @@ def no_result(work: Work, node: str, what: str, place: str, error: Exception) ->
     source = error.source if isinstance(error, ExpressionError) else ""
     message = f"{what} cannot be computed: {error}"
     incident(work, node, work.state.next_token, code_of(error), message, source, b"null", place)
+
+
+def error_message(work: Work, end: str, scope: int) -> str:
+    """Return an error end's message; one that cannot be computed says so itself."""
+    try:
+        return str(work.graph.messages[end].evaluate(seen_from(work.state, scope)))
+    except UNMAPPED as error:
+        return f"the error's message cannot be computed: {error}"
 
 
 def result_of(work: Work) -> bytes:
@@ -102,7 +112,7 @@ def _resting(work: Work, node: str) -> list[Token]:
     """
     state, graph = work.state, work.graph
     here = inside(state.tokens, ROOT)
-    found = [Token(token, place) for token, place in here.items()]
+    found = [Token(token, place) for token, place in here.items() if not place.endswith(ARMED)]
     failed = graph.nodes[node]
     if any(place.startswith("/") for place in here.values()):
         return []  # The whole was being undone, or its result could not be computed.

@@ -73,14 +73,14 @@ def enter(work: Work, node: str, token: int) -> None:
         await_events(work, token, events)
 
 
-def not_begun(work: Work, node: str, token: int, error: Exception) -> None:
+def not_begun(work: Work, node: str, token: int, error: Exception, place: str = "") -> None:
     """Raise the incident of a node that could not begin, for one of `UNBEGUN`."""
     if isinstance(error, ExpressionError):
         seen = canonical(error.values)
-        incident(work, node, token, "expression_failed", str(error), error.source, seen)
+        incident(work, node, token, "expression_failed", str(error), error.source, seen, place)
     else:
         code = "InvalidInput" if type(error) is ValueError else code_of(error)
-        incident(work, node, token, code, str(error))
+        incident(work, node, token, code, str(error), place=place)
 
 
 def code_of(error: Exception) -> str:

@@ -18,7 +18,7 @@ from streams.domain.instance.interrupt import stop_token
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
-from streams.domain.instance.places import bare, scope_of
+from streams.domain.instance.places import ARMED, bare, scope_of
 from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import Incident, InstanceState
 from streams.domain.instance.variables import given_variables, local_name, seen_from
@@ -50,6 +50,12 @@ def _open_incident(number: int, state: InstanceState) -> Incident | Rejected:
             "InvalidState",
             f"incident {number} stopped the whole instance, at no node: mend what its message "
             "says, then retry it",
+        )
+    if bare(state.tokens[found.token]).endswith(ARMED):
+        return Rejected(
+            "InvalidState",
+            f"incident {number} is about an event that cannot be waited for, there is no node to "
+            "leave: set the variables that its message names, then retry it",
         )
     if bare(state.tokens[found.token]) == RESULT:
         return Rejected(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from streams.domain.instance.places import OUT, SPENT
+from streams.domain.instance.places import HELD_BY_NOBODY, OUT, SPENT
 from streams.domain.net.graph import Graph
 
 
@@ -116,7 +116,7 @@ def _ways(graph: Graph, place: str) -> tuple[Collection[str], Collection[str]]:
     """Return the flows that a token at a place can take next, and those that are no event's."""
     node = place.removesuffix(OUT)
     if node not in graph.outgoing:
-        flow = () if place.endswith(SPENT) else (place,)
+        flow = () if place.endswith(HELD_BY_NOBODY) else (place,)
         return flow, flow
     plain = graph.ways_out([node])
     events: list[str] = []

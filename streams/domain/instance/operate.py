@@ -32,12 +32,13 @@ from streams.domain.instance.awaiting import subscribe
 from streams.domain.instance.combined import go_on
 from streams.domain.instance.compensate import answered_call, being_undone, record
 from streams.domain.instance.ending import RESULT, tell_parent
+from streams.domain.instance.event_scopes import arm_one, seen_again
 from streams.domain.instance.fitting import check_writes
 from streams.domain.instance.interrupt import cancel_approvals
 from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.locked import begin_locked
 from streams.domain.instance.outputs import UNMAPPED, is_unmapped, mapped, stay
-from streams.domain.instance.places import OUT, ROOT, UNDO, bare, inside, scope_of
+from streams.domain.instance.places import ARMED, OUT, ROOT, UNDO, bare, inside, scope_of
 from streams.domain.instance.recover import begin_held
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
@@ -175,6 +176,8 @@ def _retry(work: Work, found: Incident) -> None:
         advance(work, walk, lambda moves: NodeExecuted(found.node, "result", moves), scope)
     elif there.endswith(OUT):
         _leave(work, found, scope)
+    elif there.endswith(ARMED):
+        arm_one(work, found.node, found.token, scope)
     elif place and isinstance(work.graph.nodes[found.node].kind, Wait):
         _subscribe_again(work, found.node)
         go_on(work, found.node, found.token)
@@ -210,7 +213,7 @@ def _leave(work: Work, found: Incident, scope: int) -> None:
 
     try:
         check_writes(work, written, scope)
-        writes = mapped(work, node, {}, {"output": output}, scope, token=token)
+        writes = mapped(work, node, {}, seen_again(kind, output), scope, token=token)
         if node in graph.handlers and is_unmapped(found.message):
             record(work, node, scope, writes)
     except UNMAPPED as error:

@@ -12,6 +12,7 @@ from schemas.restart_commands import RestartFailed
 from schemas.restart_events import WorkflowRestarted
 from streams.domain.instance.advance import begin, leave
 from streams.domain.instance.enter import incident
+from streams.domain.instance.event_scopes import arm_workflow
 from streams.domain.instance.lifecycle import too_long
 from streams.domain.instance.places import OUT
 from streams.domain.instance.state import FAILED, RUNNING, InstanceState
@@ -35,6 +36,7 @@ def decide_restart(command: RestartFailed, state: InstanceState, ctx: Decision) 
             _rest(work, token)
     if any(token.place in work.graph.definition.flows for token in tokens):
         work.send(ctx.aggregate_id, state.incarnation, Continue())
+    arm_workflow(work)
     return work.accepted()
 
 
@@ -62,6 +64,7 @@ def _from_start(work: Work, reason: str) -> Rejected | None:
         return WorkflowRestarted(reason, from_start=True, moves=moves)
 
     leave(work, start, [], {}, cause)
+    arm_workflow(work)
     return None
 
 

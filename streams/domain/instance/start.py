@@ -8,6 +8,7 @@ from schemas.commands import CreateInstance, RunInstance, StartChild, StartInsta
 from schemas.events import NO_PARENT, Moves, Parent, WorkflowCreated, WorkflowStarted
 from schemas.json_text import JsonError, canonical, parse_object
 from streams.domain.instance.advance import leave
+from streams.domain.instance.event_scopes import arm_workflow
 from streams.domain.instance.fitting import unfit_start
 from streams.domain.instance.lifecycle import illegal
 from streams.domain.instance.limits import too_large
@@ -61,6 +62,7 @@ def decide_start(_: StartInstance, state: InstanceState, ctx: Decision) -> Outco
         return WorkflowStarted(name, version, {}, state.parent, moves)
 
     leave(work, work.graph.start, [], {}, cause)
+    arm_workflow(work)
     return work.accepted()
 
 
@@ -82,6 +84,7 @@ def _begin(
         return WorkflowStarted(name, version, variables, parent, rest, metadata)
 
     leave(work, graph.start, [], variables, cause)
+    arm_workflow(work)
     return work.accepted()
 
 

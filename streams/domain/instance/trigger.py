@@ -9,6 +9,7 @@ from schemas.commands import TriggerInstance
 from schemas.events import NO_MOVES, NO_PARENT, EventTriggered, Moves, WorkflowStarted
 from schemas.json_text import canonical, parse
 from streams.domain.instance.advance import leave
+from streams.domain.instance.event_scopes import arm_workflow
 from streams.domain.instance.fitting import fitting
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.start import exists_already
@@ -33,6 +34,7 @@ def decide_trigger(command: TriggerInstance, state: InstanceState | None, ctx: D
     work.use(graph)
     work.emit(WorkflowStarted(name, version, graph.default_variables, NO_PARENT, NO_MOVES))
     _leave_start(work, command)
+    arm_workflow(work)
     return work.accepted()
 
 

@@ -156,9 +156,13 @@ class _Composition:
             callee = self._found.callee(node)
             if callee is not None:
                 found[node.id] = self._part(callee, "", f"{label}/{node.id}", depth + 1)
-            elif isinstance(node.kind, Scope) and self._found.takes_part(definition, node.id):
+            elif self._is_part(definition, node):
                 found[node.id] = self._part(definition, node.id, label, depth)
         return found
+
+    def _is_part(self, definition: Definition, node: Node) -> bool:
+        scope = isinstance(node.kind, Scope) and not node.kind.event
+        return scope and self._found.takes_part(definition, node.id)
 
     def _busy(self, definition: str, net: Net, shift: int, host: str) -> int:
         """Return the place that says that a node runs its part."""

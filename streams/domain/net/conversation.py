@@ -20,7 +20,7 @@ from streams.domain.net.model import (
     Throw,
 )
 from streams.domain.net.petri import Step
-from streams.domain.net.scopes import scopes_around
+from streams.domain.net.scopes import event_scopes_of, scopes_around
 
 Definitions = Mapping[str, Definition]
 """By id."""
@@ -87,7 +87,7 @@ class Conversation(NamedTuple):
         called = {
             called_by(node)
             for definition in self.definitions.values()
-            for node in definition.nodes.values()
+            for node in _begun_by_flows(definition)
             if called_by(node) != definition.id
         }
         parts = [one for one in self.definitions.values() if self.takes_part(one)]
@@ -99,10 +99,26 @@ def conversation(definitions: Sequence[Definition]) -> Conversation:
     nodes = [node for one in definitions for node in one.nodes.values()]
     thrown = {_name(node) for node in nodes if isinstance(node.kind, Throw)}
     awaited = {_name(node) for node in nodes if not isinstance(node.kind, Throw)}
-    both = thrown & awaited
+    # When an event sub-process runs nobody here can see: what it says or hears is free.
+    aside = {_name(node) for one in definitions for node in _aside(one)}
+    both = (thrown & awaited) - aside
     messages = frozenset(name for kind, name in both if kind is MessageTrigger)
     signals = frozenset(name for kind, name in both if kind is SignalTrigger)
     return Conversation({one.id: one for one in definitions}, messages, signals)
+
+
+def _aside(definition: Definition) -> list[Node]:
+    """Return the nodes in event sub-processes."""
+    events = {*event_scopes_of(definition)}
+    if not events:
+        return []
+    nodes = definition.nodes.values()
+    return [node for node in nodes if events & {*scopes_around(definition, node.scope)}]
+
+
+def _begun_by_flows(definition: Definition) -> list[Node]:
+    aside = {node.id for node in _aside(definition)}
+    return [node for node in definition.nodes.values() if node.id not in aside]
 
 
 def trigger_of(node: Node) -> object:

@@ -42,7 +42,14 @@ from streams.domain.net.model import (
 from streams.domain.net.or_join import Reach, reach_of
 from streams.domain.net.repeat_graph import repeats_of
 from streams.domain.net.schemas import schemas_of
-from streams.domain.net.scopes import boundaries_of, compensations_of, declared_in, starts_of
+from streams.domain.net.scopes import (
+    boundaries_of,
+    compensations_of,
+    declared_in,
+    event_starts_of,
+    starts_of,
+    waits_in,
+)
 from streams.domain.net.timing import timing_of
 from streams.domain.net.wait import leaves_of, place_of
 
@@ -82,6 +89,7 @@ class Graph:
         "default_variables",
         "definition",
         "devices",
+        "event_starts",
         "given",
         "handlers",
         "incoming",
@@ -117,11 +125,13 @@ class Graph:
         self.version = str(definition.version)
         self.nodes: dict[str, Node] = definition.nodes
         self.starts = starts_of(definition)
-        """None start by scope node."""
+        """Start by scope node; the workflow's has no trigger."""
         self.start = self.starts.get("", "")
         """The workflow's own; empty where only a message, a signal or a timer starts it."""
         self.boundaries = boundaries_of(definition)
         """Boundary events by host."""
+        self.event_starts = event_starts_of(definition)
+        """Starts of event sub-processes by the scope around them."""
         self.compensated = {
             undo: [event for host in hosts for event in self._fallbacks(host)]
             for undo, hosts in compensations_of(definition).items()
@@ -279,7 +289,8 @@ class Graph:
                 triggers = {place_of(name, leaf.number): leaf.trigger for leaf in leaves}
             for place, trigger in triggers.items():
                 if isinstance(trigger, ConditionTrigger):
-                    programs[place] = compile_cel(trigger.condition, self._declared(node.scope))
+                    seen = self._declared(waits_in(self.definition, node))
+                    programs[place] = compile_cel(trigger.condition, seen)
         return Conditions(programs)
 
     def _declared(self, scope: str) -> dict[str, str]:
@@ -311,7 +322,7 @@ class Graph:
                 key: self._value(value, f"node {name}: lock {key}", node.scope)
                 for key, value in kind.lock.values()
             }
-        self._compile_event(name, kind, node.scope)
+        self._compile_event(name, kind, waits_in(self.definition, node))
         if isinstance(kind, Wait):
             for _, leaf in leaves_of(kind.whole):
                 self._compile_event(place_of(name, leaf.number), leaf, node.scope)

@@ -15,6 +15,7 @@ from streams.domain.net.scopes import (
     boundaries_of,
     compensations_of,
     declared_in,
+    event_scopes_of,
     handlers_of,
     starts_of,
 )
@@ -111,7 +112,11 @@ def _unreached(
         for undo, hosts in undoing.items():
             for host in hosts:
                 forward[host].append(undo)
-    reached = reachable(begins_of(definition), forward)
+    begins = begins_of(definition)
+    for event in event_scopes_of(definition):
+        around = definition.nodes[event].scope
+        (forward[around] if around else begins).append(event)
+    reached = reachable(begins, forward)
     for name in definition.nodes:
         if name not in reached:
             message = f"{name} is never reached: every flow that leads to it is never taken"

@@ -202,6 +202,8 @@ class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
     """Merge policies of local variables that have one."""
     lock: Locking | None = None
     """Held while the scope runs."""
+    event: bool = False
+    """True: an event of the scope around starts it, no flow does (event sub-process)."""
 
 
 class EventGateway(msgspec.Struct, frozen=True, gc=False, tag="event_gateway"):
@@ -242,18 +244,22 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 Channelled = MessageTrigger | SignalTrigger
 Caught = Channelled | ConditionTrigger | DeviceTrigger
 Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
+Started = Channelled | TimerTrigger | ErrorTrigger | EscalationTrigger | ConditionTrigger
+"""What may start an event sub-process."""
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
     """A start event: none, by a message, a signal, a timer. An instance takes exactly one.
 
-    Only a workflow's own scope has starts with a trigger; each scope has at most one without.
+    A workflow's own scope and event sub-processes have starts with a trigger, these exactly one,
+    which may be an error, an escalation or a condition too.
     """
 
-    trigger: Channelled | TimerTrigger | None = None
-    """None: started by hand, by a call, or with its scope. A message's key is empty: any.
+    trigger: Started | None = None
+    """None: started by hand, by a call, or with its scope.
 
-    A timer's values are literals: there are no variables yet.
+    Of a workflow, a message's key is empty, any, and a timer's values are literals: there are no
+    variables yet.
     """
     result_path: str = ""
     """Variable (dotted path) that takes the payload; empty for none."""
@@ -261,6 +267,8 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
     """Output mapping; the payload is seen as `output`."""
     missed: Literal["once", "each", "skip"] = "once"
     """Timers: whether due times that the engine slept through come together, one by one, never."""
+    interrupting: bool = True
+    """Of an event sub-process: whether all else in the scope around is stopped."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):

@@ -11,6 +11,7 @@ from streams.domain.net.model import (
     Call,
     Definition,
     Host,
+    Node,
     Recovery,
     Scope,
     Start,
@@ -41,12 +42,39 @@ def declared_in(definition: Definition, scope: str) -> dict[str, str]:
 
 
 def starts_of(definition: Definition) -> dict[str, str]:
-    """Return the none start of each scope that has one, the workflow's own by the empty name."""
+    """Return the start of each scope, the workflow's own without a trigger by the empty name."""
     return {
         n.scope: n.id
         for n in definition.nodes.values()
-        if isinstance(n.kind, Start) and n.kind.trigger is None
+        if isinstance(n.kind, Start) and (n.scope or n.kind.trigger is None)
     }
+
+
+def event_scopes_of(definition: Definition) -> list[str]:
+    """Return the event sub-processes, in the author's order."""
+    nodes = definition.nodes.values()
+    return [node.id for node in nodes if isinstance(node.kind, Scope) and node.kind.event]
+
+
+def event_starts_of(definition: Definition) -> dict[str, list[str]]:
+    """Return the starts of event sub-processes by the scope around them."""
+    starts = starts_of(definition)
+    found: dict[str, list[str]] = {}
+    for name in event_scopes_of(definition):
+        if name in starts:
+            found.setdefault(definition.nodes[name].scope, []).append(starts[name])
+    return found
+
+
+def waits_in(definition: Definition, node: Node) -> str:
+    """Return the scope whose variables a node's event sees while it is waited for.
+
+    An event sub-process does not run yet when its start is waited for.
+    """
+    around = definition.nodes.get(node.scope)
+    if isinstance(node.kind, Start) and around is not None:
+        return around.scope
+    return node.scope
 
 
 def begins_of(definition: Definition, scope: str = "") -> list[str]:

@@ -18,7 +18,7 @@ from streams.domain.net.model import Definition, InclusiveGateway, Property, Sco
 from streams.domain.net.petri import Net, Step
 from streams.domain.net.properties import decide
 from streams.domain.net.reduce import reduced
-from streams.domain.net.scopes import compensations_of, handlers_of
+from streams.domain.net.scopes import compensations_of, event_scopes_of, handlers_of
 from streams.domain.net.shorten import shortened
 from streams.domain.net.translate import TooManyChoicesError, petri_net
 
@@ -226,7 +226,9 @@ def _endless(found: Explored, marking: int) -> Violation:
 def _dead(found: Explored, definition: Definition, scope: str) -> list[Violation]:
     # A compensation activity acts within its host: the fallback after it is the host's way out.
     # A compensation handler runs when its node is undone, which lies outside the flow.
+    # An event sub-process is started from outside the net, or by what nobody here can see.
     alive = {*found.alive(), *compensations_of(definition), *handlers_of(definition)}
+    alive |= {*event_scopes_of(definition)}
     return [
         Violation(NO_DEAD, name, f"{name} can never act, whatever the conditions", [])
         for name, node in definition.nodes.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.domain.net.model import Definition, MessageTrigger, Start, TimerTrigger
+from streams.domain.net.model import Definition, MessageTrigger, SignalTrigger, Start, TimerTrigger
 from streams.domain.net.timing import timing_of
 
 NOBODY: list[str] = []
@@ -26,6 +26,7 @@ def name_of(start: Start) -> tuple[str, str]:
         return "timer", ", ".join(words)
     if isinstance(trigger, MessageTrigger):
         return "message", trigger.message
+    assert isinstance(trigger, SignalTrigger)  # Nothing else starts a workflow.
     return "signal", trigger.signal
 
 

@@ -31,10 +31,16 @@ from streams.domain.net.model import (
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
 from streams.domain.net.repeats import repeat_problems
 from streams.domain.net.schemas import schema_problems
-from streams.domain.net.scopes import compensations_of, declared_in, handlers_of
+from streams.domain.net.scopes import (
+    compensations_of,
+    declared_in,
+    event_scopes_of,
+    handlers_of,
+)
 from streams.domain.net.validate_approval import approval_problems
 from streams.domain.net.validate_compensation import compensation_problems
 from streams.domain.net.validate_device import device_problems
+from streams.domain.net.validate_event_scopes import event_scope_problems
 from streams.domain.net.validate_reach import reach_problems
 from streams.domain.net.validate_recovery import recovery_problems
 from streams.domain.net.validate_repeat import run_problems
@@ -49,9 +55,11 @@ def structure_problems(definition: Definition) -> Problems:
     """Return everything that is wrong with, or odd about, a definition's structure."""
     edges = edges_of(definition)
     problems = [*_ids(definition), *_flows(definition), *scope_problems(definition, edges)]
-    undoing = {*compensations_of(definition), *handlers_of(definition)}
+    aside = {*compensations_of(definition), *handlers_of(definition)}
+    aside |= {*event_scopes_of(definition)}
     for node in definition.nodes.values():
-        problems.extend(_node(node, edges, leads_on=node.id not in undoing))
+        problems.extend(_node(node, edges, leads_on=node.id not in aside))
+    problems.extend(event_scope_problems(definition, edges))
     problems.extend(recovery_problems(definition, edges))
     problems.extend(approval_problems(definition))
     problems.extend(compensation_problems(definition, edges))

@@ -7,7 +7,12 @@ from typing import Final
 from streams.domain.net.edges import Edges, cycle_in, reachable
 from streams.domain.net.model import Boundary, Definition, End, Scope, Start, Throw, Waiting
 from streams.domain.net.problem import Problems, StructureProblem
-from streams.domain.net.scopes import compensations_of, handlers_of, starts_of
+from streams.domain.net.scopes import (
+    compensations_of,
+    event_scopes_of,
+    handlers_of,
+    starts_of,
+)
 
 _SHOWN_MAX: Final = 20
 
@@ -31,9 +36,13 @@ def _dead_ends(definition: Definition, edges: Edges) -> Problems:
         for host in hosts:
             forward[host].append(undo)
     nodes = definition.nodes.values()
-    reached = reachable([n.id for n in nodes if isinstance(n.kind, Start) and not n.scope], forward)
+    begins = [n.id for n in nodes if isinstance(n.kind, Start) and not n.scope]
+    for event in event_scopes_of(definition):
+        around = definition.nodes[event].scope
+        (forward[around] if around else begins).append(event)
+    reached = reachable(begins, forward)
     finishing = reachable([n.id for n in nodes if isinstance(n.kind, End)], backward)
-    finishing |= {undo for each in undoing for undo in each}
+    finishing |= {undo for each in undoing for undo in each} | {*event_scopes_of(definition)}
     found = []
     for name in definition.nodes:
         if name not in reached:

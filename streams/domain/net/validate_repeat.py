@@ -9,10 +9,9 @@ from streams.domain.expressions.cel import CompileError, compile_cel
 from streams.domain.net.edges import Edges, reachable
 from streams.domain.net.expression import Expression
 from streams.domain.net.model import (
-    Activity,
-    Call,
     Definition,
     End,
+    Host,
     Node,
     Scope,
     Start,
@@ -35,7 +34,7 @@ def run_problems(definition: Definition, edges: Edges) -> Problems:
         if repeat is None:
             continue
         where = ("nodes", node.id, "each" if isinstance(repeat, Each) else "loop")
-        if not isinstance(node.kind, Activity | Call | Scope) or node.id in undoing:
+        if not isinstance(node.kind, Host) or node.id in undoing:
             kinds = "an activity, an approval, a call or a scope"
             message = f"{node.id} is run once: only {kinds} is repeated"
             if node.id in undoing:

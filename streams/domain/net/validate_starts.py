@@ -6,20 +6,28 @@ from collections import Counter
 
 from streams.domain.net.model import Definition, Start, TimerTrigger
 from streams.domain.net.problem import Problems, StructureProblem
-from streams.domain.net.scopes import begins_of
+from streams.domain.net.scopes import begins_of, event_scopes_of
 from streams.domain.net.starts import name_of
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_event_scopes import event_start_problems, not_of_workflow
 
 
 def start_problems(definition: Definition, scope: str) -> Problems:
     """Return what is wrong with the starts of a scope; the workflow's own may have triggers."""
     names = begins_of(definition, scope)
+    if scope in event_scopes_of(definition):
+        return event_start_problems(definition, scope, names)
+    odd = not_of_workflow(definition, names)
+    if odd:
+        return odd
     if not scope:
         timed = [one for name in names for one in _timer(name, _start(definition, name))]
         return [*_count_of_workflow(definition, names), *_same(definition, names), *timed]
     found: Problems = [
         StructureProblem(
-            ("nodes", name), f"{name} begins the scope {scope}: only a workflow is started by that"
+            ("nodes", name),
+            f"{name} begins the scope {scope}: only a workflow is started by that, "
+            "or a scope with `event: true`",
         )
         for name in names
         if _start(definition, name).trigger is not None

@@ -24,7 +24,7 @@ from streams.domain.net.model import (
     WithOutput,
 )
 from streams.domain.net.problem import PROBLEMS_MAX, Problems, StructureProblem
-from streams.domain.net.scopes import declared_in
+from streams.domain.net.scopes import declared_in, waits_in
 from streams.domain.net.timing import timing_of, timing_problems
 from streams.domain.net.validate_repeat import repeat_expressions
 from streams.domain.net.validate_wait import wait_problems, wait_values
@@ -58,7 +58,8 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
         where = ("nodes", node.id)
         for path, expression in _of_node(node):
             inner = isinstance(node.kind, Scope) and path[0] == "output"
-            yield (*where, *path), expression, node.id if inner else node.scope
+            own = node.scope if path[0] == "output" else waits_in(definition, node)
+            yield (*where, *path), expression, node.id if inner else own
         for path, expression in (*_lock_values(node.kind), *repeat_expressions(node)):
             yield (*where, *path), expression, node.scope
 
