@@ -7,6 +7,7 @@ from schemas import approval_commands as a
 from schemas import commands as c
 from schemas import results as r
 from schemas.approval_events import Document
+from schemas.definition_commands import DeleteDefinition
 from schemas.escalation_commands import EscalateCall
 from schemas.registry import COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from schemas.restart_commands import RestartFailed
@@ -64,6 +65,7 @@ COMMANDS = {
     "Continue": c.Continue(),
     "FireTimer": c.FireTimer(NOW),
     "PublishDefinition": c.PublishDefinition("x"),
+    "DeleteDefinition": DeleteDefinition(),
     "PublishMessage": c.PublishMessage("paid"),
     "BroadcastSignal": c.BroadcastSignal("evening"),
     "OpenSubscription": c.OpenSubscription("one", "life", 2, "wait"),
@@ -119,6 +121,7 @@ DiscardCompensation   .          .          .         .         .       .       
 Continue              .          .          .         .         .       .         .          .
 FireTimer             .          .          .         .         .       .         .          .
 PublishDefinition     u          u          u         u         u       u         u          u
+DeleteDefinition      u          u          u         u         u       u         u          u
 PublishMessage        u          u          u         u         u       u         u          u
 BroadcastSignal       u          u          u         u         u       u         u          u
 OpenSubscription      u          u          u         u         u       u         u          u
