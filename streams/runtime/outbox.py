@@ -273,6 +273,7 @@ def _definition_record(effect: RecordDefinition) -> DefinitionRecord:
         effect.max_states,
         effect.code,
         *effect.deletion,
+        sound_with=effect.sound_with,
     )
 
 
