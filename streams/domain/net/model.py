@@ -249,7 +249,7 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 Channelled = MessageTrigger | SignalTrigger
 Caught = Channelled | ConditionTrigger | DeviceTrigger
 Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
-Started = Channelled | TimerTrigger | ErrorTrigger | EscalationTrigger | ConditionTrigger
+Started = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
 """What may start an event sub-process."""
 
 
