@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.edges import Edges
 from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import (
@@ -20,7 +21,7 @@ from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import event_scopes_of, event_starts_of, handlers_of
 from streams.domain.net.timing import timing_problems
 
-_ONLY_INSIDE = ErrorTrigger | EscalationTrigger | ConditionTrigger
+_ONLY_INSIDE = ErrorTrigger | EscalationTrigger | ConditionTrigger | DeviceTrigger
 
 
 def event_scope_problems(definition: Definition, edges: Edges) -> Problems:
@@ -77,7 +78,7 @@ def event_start_problems(definition: Definition, scope: str, names: list[str]) -
     if kind.trigger is None:
         message = (
             f"{scope} is started by an event: say at its start {name} by which: a message, a "
-            "signal, a timer, an error, an escalation or a condition"
+            "signal, a timer, a device, an error, an escalation or a condition"
         )
         return [StructureProblem(here, message)]
     return [*timing_problems(name, kind.trigger), *_words(here, kind)]
