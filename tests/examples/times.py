@@ -158,3 +158,28 @@ def it_is_late(play):
         """,
         {"amount": 5, "late": True, "kept": True},
     )
+
+
+@scene("nodes/wait_device")
+def it_is_filled_when_cold_and_shut(play):
+    play.runs(store="c-1")
+    play.happens("watch.opened", "c-1", 3)
+    play.measures("c-1", "door-open")
+    play.happens("watch.opened", "c-1", 4)
+    play.measures("c-1", "door-shut")
+    play.sees("ready wait progressed", 2)
+    play.measures("c-1", temperature=-20)
+    play.later(minutes=10)
+    play.sees("ready wait progressed")
+    play.later(hours=1)
+    play.works("fill")
+    play.ends("completed", "", {"celsius": -20, "fit": True})
+
+
+@scene("nodes/wait_device")
+def it_is_repaired_after_an_alarm(play):
+    play.runs(store="c-2")
+    play.happens("watch.opened", "c-2", 3)
+    play.measures("c-2", "alarm")
+    play.works("repair")
+    play.ends("completed", "", {"fit": False})

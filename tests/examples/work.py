@@ -155,7 +155,7 @@ def it_goes_on_without_a_greeting(play):
     play.ends(
         "completed",
         """
-        started, greet call started, no_greeting triggered, completed
+        started, greet call started, greet call failed, no_greeting triggered, completed
         """,
         {"customer": "Bob"},
     )
