@@ -23,6 +23,7 @@ from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
+from streams.domain.net.device_starts import NOTHING_STARTED, DeviceStarts
 from streams.domain.net.model import Definition, Version
 from streams.domain.net.starts import StartsByName
 from streams.domain.net.version_ranges import is_exact, newest
@@ -69,6 +70,9 @@ class KnownDefinitions:
                 _fail("\n".join(str(problem) for problem in read))
             self._all.append(read)
             self._sources[read.id, str(read.version)] = source
+        self._device_starts = NOTHING_STARTED
+        for position, one in enumerate(sorted(self._all, key=lambda one: one.version), 1):
+            self._device_starts = self._device_starts.put(one, position)
 
     def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
         """Return that version, or the newest in that range, empty for any."""
@@ -101,6 +105,11 @@ class KnownDefinitions:
         for definition in sorted(self._all, key=lambda one: one.version):
             known.put(definition)
         return known.of(kind, name)
+
+    def device_starts(self, tenant: str) -> DeviceStarts:
+        """Return what devices start: by the newest version of each definition."""
+        del tenant
+        return self._device_starts
 
     def queue_exists(self, queue: str) -> bool:
         """Tell whether the queue is not one of the missing ones."""
@@ -346,14 +355,14 @@ def channel(aggregate_id: str, *sources: str) -> Spec:
     return Spec(CHANNEL, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
-def device(aggregate_id: str) -> Spec:
-    """Begin a sentence about a device."""
-    return Spec(DEVICE, KnownDefinitions((), frozenset()), aggregate_id)
+def device(aggregate_id: str, *sources: str) -> Spec:
+    """Begin a sentence about a device; the sources are the definitions that it may start."""
+    return Spec(DEVICE, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
-def watch(aggregate_id: str) -> Spec:
-    """Begin a sentence about the watch of a device."""
-    return Spec(WATCH, KnownDefinitions((), frozenset()), aggregate_id)
+def watch(aggregate_id: str, *sources: str) -> Spec:
+    """Begin a sentence about the watch of a device, with the definitions that it may start."""
+    return Spec(WATCH, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
 def lock(name: str = "one") -> Spec:
