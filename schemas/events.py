@@ -195,31 +195,6 @@ class TimerScheduled(msgspec.Struct, frozen=True, gc=False):
     due: int
 
 
-class CallStarted(msgspec.Struct, frozen=True, gc=False):
-    """A call node asked for another workflow; the event's sequence names the call."""
-
-    node: str
-    token: int
-    child_id: str
-    definition_id: str
-    version: str
-    input: bytes
-
-
-class CallFailed(msgspec.Struct, frozen=True, gc=False):
-    """A called workflow did not complete, and what the author says of that is done."""
-
-    call: int
-    """Sequence of `call.started`."""
-    node: str
-    child_id: str
-    code: str
-    message: str
-    recovery: str
-    """What follows: `boundary`, `fallback`, or the strategy of the node or its definition."""
-    moves: Moves = NO_MOVES
-
-
 class CompensationStarted(msgspec.Struct, frozen=True, gc=False):
     """A node has failed for good, and its compensation activity is to undo what it did."""
 

@@ -176,7 +176,9 @@ class Play:
 
     def call(self, _open, _due):
         key = self.choose(*self.spec.state.calls)
-        self.do(self.choose(*[CompleteCall(key, b'{"n":1}')] * 3, FailCall(key, "Boom", "no")))
+        # A child that ran and failed would end the workflow where no recovery is said.
+        refused = FailCall(key, "Boom", "no", refused=True)
+        self.do(self.choose(*[CompleteCall(key, b'{"n":1}')] * 3, refused))
 
     def wait(self, _, due):
         self.spec = self.spec.later(max(0, due - self.spec.now))
