@@ -70,7 +70,7 @@ _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     RecordVerdict: ("definition",),
     RegisterActivityType: ("activity_type",),
     RemoveActivityType: ("activity_type",),
-    c.RetryIncident: ("instance", "channel", "watch"),
+    c.RetryIncident: ("instance", "channel", "watch", "lock", "definition", "device"),
     **dict.fromkeys(_CHANNELS, ("channel",)),
     **dict.fromkeys(_ANSWERS, ("channel", "watch")),
     OpenWatch: ("watch",),

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.commands import FireTimer
+from schemas.commands import FireTimer, RetryIncident
 from schemas.json_text import JsonError, canonical, parse_object
 from schemas.telemetry import DeviceCheck, Reading
 from schemas.watch_commands import LookForStarts, StandWatch, UnwatchDevice, WatchDevice
@@ -41,10 +41,19 @@ def decide(command: msgspec.Struct, state: DeviceState | None, ctx: Decision) ->
     before = state or EMPTY
     if isinstance(command, Reading):
         return _reading(command, before, ctx)
+    if isinstance(command, RetryIncident):
+        return _retry(state, ctx)
     verb = VERBS.get(type(command))
     if verb is None:
         return Rejected("UnsupportedOperation", "devices take readings only")
     return verb(command, before, ctx)
+
+
+def _retry(state: DeviceState | None, ctx: Decision) -> Outcome:
+    """Let the timers go on that a defect has stopped; the shard keeps that they are stopped."""
+    if state is None:
+        return Rejected("NotFound", f"device {ctx.aggregate_id!r} has said nothing yet")
+    return Accepted([], [], state)
 
 
 def _reading(command: Reading, before: DeviceState, ctx: Decision) -> Outcome:

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from schemas import commands as c
-from schemas.events import IncidentResolved
 from schemas.watch_commands import MeetWaits, OpenWatch, StandWatch
-from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected, conflict
+from streams.domain.protocol import Decision, Outcome, Rejected, conflict
+from streams.domain.stalls import retried
 from streams.domain.watch import state as s
 from streams.domain.watch.evolve import evolve
 from streams.domain.watch.standing import decide_stand
@@ -32,15 +32,13 @@ from streams.domain.watch.work import Work
 
 def decide_retry(command: c.RetryIncident, state: WatchState, ctx: Decision) -> Outcome:
     """Apply again what a defect stopped."""
-    wanted = [command.incident] if command.incident else sorted(state.incidents)
-    if not wanted or any(number not in state.incidents for number in wanted):
-        return Rejected(
-            "NotFound", f"the watch has no open incident {command.incident or ''}".rstrip()
-        )
+    found = retried(command, state.incidents, "the watch")
+    if isinstance(found, Rejected):
+        return found
     work = Work(state, ctx)
-    for number in wanted:
-        work.effects.append(RedriveCommand(state.incidents[number]))
-        work.emit(IncidentResolved(number, "retried"))
+    for event, again in found:
+        work.effects.append(again)
+        work.emit(event)
     return work.accepted()
 
 
