@@ -19,7 +19,7 @@ from topics.names import Names
 
 PATIENCE = 60.0
 """Seconds of the machine's time that anything may take."""
-_JUMP_MIN = 10_000
+_JUMP_MIN = 5_000
 """The pulses come more often: each of them sees a jump."""
 PULSE = """
 id: pulse
@@ -27,7 +27,7 @@ version: 1.0.0
 nodes:
   start: {type: start, next: hold}
   hold: {type: activity, activity_type: hold, next: end}
-  beat: {type: boundary, on: hold, cycle: R/PT5S, interrupting: false, next: beaten}
+  beat: {type: boundary, on: hold, cycle: R/PT1S, interrupting: false, next: beaten}
   beaten: {type: end}
   end: {type: end}
 """

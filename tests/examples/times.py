@@ -173,7 +173,14 @@ def it_is_filled_when_cold_and_shut(play):
     play.sees("ready wait progressed")
     play.later(hours=1)
     play.works("fill")
-    play.ends("completed", "", {"celsius": -20, "fit": True})
+    play.ends(
+        "completed",
+        """
+        started, 4 x ready awaited, ready wait progressed, ready awaited,
+        3 x ready wait progressed, fill scheduled, fill completed, completed
+        """,
+        {"celsius": -20, "fit": True},
+    )
 
 
 @scene("nodes/wait_device")
@@ -182,4 +189,25 @@ def it_is_repaired_after_an_alarm(play):
     play.happens("watch.opened", "c-2", 3)
     play.measures("c-2", "alarm")
     play.works("repair")
-    play.ends("completed", "", {"fit": False})
+    play.ends(
+        "completed",
+        """
+        started, 4 x ready awaited, ready wait progressed, repair scheduled,
+        repair completed, completed
+        """,
+        {"celsius": None, "fit": False},
+    )
+
+
+@scene("nodes/start_device")
+def it_looks_after_warm_open_and_silent_freezers(play):
+    play.measures("freezer-3", temperature=-10)
+    play.later(minutes=5)
+    play.measures("freezer-4", "door-open")
+    play.measures("freezer-7", temperature=-20)
+    (warm,), (door,) = play.started("warm"), play.started("door")
+    play.later(minutes=10)
+    (silent, *_) = play.started("silent")
+    for name, history in (("warm", warm), ("door", door), ("silent", silent)):
+        words = f"started, {name} triggered, look scheduled, look completed, completed"
+        assert history == split(words)
