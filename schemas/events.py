@@ -1,7 +1,6 @@
-"""Domain events: facts, in the past participle, and the source of truth.
+"""Domain events: facts, and the source of truth; the envelope says who, when and why.
 
-Bodies only; id, sequence, position and cause stand in the envelope. An event carries results
-(tokens, the path taken, values written, due times), never an expression to evaluate again.
+They carry results (tokens, paths, values, due times), never an expression to evaluate again.
 """
 
 from __future__ import annotations
@@ -319,14 +318,15 @@ class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
     moves: Moves = NO_MOVES
     place: str = ""
     """Where the token waits if not at the node's entry: `NODE/out`, its work done."""
+    seen: bytes = b""
+    """A JSON object: what the output saw of the event that came, by name, for its retry."""
 
 
 class IncidentResolved(msgspec.Struct, frozen=True, gc=False):
     """An incident is over."""
 
     incident: int
-    resolution: str
-    """`retried`, `skipped`, `completed` (by hand) or `closed` (the instance ended)."""
+    resolution: str  # `retried`, `skipped`, `completed` (by hand), `closed` (the instance ended).
 
 
 class NodeSkipped(msgspec.Struct, frozen=True, gc=False):

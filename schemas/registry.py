@@ -221,6 +221,7 @@ VERSIONS: Final[dict[str, int]] = {
     "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
+    "ErrorOccurred": 2,
 }
 """Present schema version by class name, where it is not 1."""
 
