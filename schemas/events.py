@@ -1,6 +1,7 @@
-"""Domain events: facts, and the source of truth; the envelope says who, when and why.
+"""Domain events: facts, in the past participle, and the source of truth.
 
-They carry results (tokens, paths, values, due times), never an expression to evaluate again.
+Bodies only; id, sequence, position and cause stand in the envelope. An event carries results
+(tokens, the path taken, values written, due times), never an expression to evaluate again.
 """
 
 from __future__ import annotations
@@ -194,31 +195,6 @@ class TimerScheduled(msgspec.Struct, frozen=True, gc=False):
     due: int
 
 
-class CallStarted(msgspec.Struct, frozen=True, gc=False):
-    """A call node asked for another workflow; the event's sequence names the call."""
-
-    node: str
-    token: int
-    child_id: str
-    definition_id: str
-    version: str
-    input: bytes
-
-
-class CallFailed(msgspec.Struct, frozen=True, gc=False):
-    """A called workflow did not complete, and what the author says of that is done."""
-
-    call: int
-    """Sequence of `call.started`."""
-    node: str
-    child_id: str
-    code: str
-    message: str
-    recovery: str
-    """What follows: `boundary`, `fallback`, or the strategy of the node or its definition."""
-    moves: Moves = NO_MOVES
-
-
 class CompensationStarted(msgspec.Struct, frozen=True, gc=False):
     """A node has failed for good, and its compensation activity is to undo what it did."""
 
@@ -326,7 +302,8 @@ class IncidentResolved(msgspec.Struct, frozen=True, gc=False):
     """An incident is over."""
 
     incident: int
-    resolution: str  # `retried`, `skipped`, `completed` (by hand), `closed` (the instance ended).
+    resolution: str
+    """`retried`, `skipped`, `completed` (by hand) or `closed` (the instance ended)."""
 
 
 class NodeSkipped(msgspec.Struct, frozen=True, gc=False):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.call_events import CallStarted
 from schemas.commands import StartChild
 from schemas.events import (
     ActivityScheduled,
-    CallStarted,
     ErrorOccurred,
     TimerScheduled,
 )
@@ -271,7 +271,9 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"the input of {node} has {len(given)} bytes, the limit of an instance is "
             f"{ctx.limits.state} (state_bytes_max): pass large data by reference"
         )
-    work.emit(CallStarted(node, token, child, kind.definition_id, kind.version, given))
+    former = (one.attempt for one in state.calls.values() if one.token == token)
+    wanted = (kind.definition_id, kind.version, given)
+    work.emit(CallStarted(node, token, child, *wanted, next(former, 0) + 1))
     observe(work, node, token, scope)
     parent = (ctx.aggregate_id, state.incarnation, call)
-    work.send(child, "", StartChild(kind.definition_id, kind.version, given, *parent))
+    work.send(child, "", StartChild(*wanted, *parent))

@@ -126,7 +126,7 @@ def decide_terminate(command: TerminateInstance, state: InstanceState, ctx: Deci
     reason = command.reason or "the workflow was terminated"
     for key, activity in state.activities.items():
         work.cancel_task(key, activity.attempt, reason)
-    for child in [call.child_id for call in state.calls.values()] + being_undone(state):
+    for child in [call.child_id for call in state.children()] + being_undone(state):
         work.send(child, "", TerminateInstance(reason))
     call = answered_call(state)
     cancel_approvals(work, reason)
