@@ -227,6 +227,7 @@ VERSIONS: Final[dict[str, int]] = {
     "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
+    "ErrorOccurred": 2,
     "OpenWatch": 2,
     "WatchOpened": 2,
 }
