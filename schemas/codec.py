@@ -110,7 +110,9 @@ def _first_reader(body: type[msgspec.Struct]) -> Callable[[bytes], Message]:
     """Return what reads the first message of a class, and compiles the reader of the others."""
 
     def first(data: bytes) -> Message:
-        read = message_reader(Message, body, MESSAGES[body], HEADER_BYTES)
+        read: Callable[[bytes], Message] = message_reader(
+            Message, body, MESSAGES[body], HEADER_BYTES
+        )
         header = HEADERS[body]
         _FORMS[header] = _FORMS[header]._replace(read=read)
         return read(data)
