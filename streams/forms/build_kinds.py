@@ -125,6 +125,8 @@ def _(shape: StartShape) -> NodeKind:
         waits = TimerTrigger(*moment(shape))
     elif shape.message is not None or shape.signal is not None:
         waits = channelled(shape)
+    elif shape.device is not None:
+        waits = device(shape)
     elif shape.condition is not None:
         waits = ConditionTrigger(shape.condition)
     output = expressions(shape.output)
@@ -201,6 +203,7 @@ def _(shape: CallShape) -> NodeKind:
         shape.placement == "spread",
         recovery(shape.on_failure),
         shape.compensate_with,
+        None if shape.retry is None else retry(shape.retry),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.model import (
     Expression,
@@ -15,7 +17,7 @@ from streams.domain.net.model import (
     Wait,
 )
 from streams.domain.net.wait import AllOf, AnyOf, InSequence, Leaf, NotWithin, Part
-from streams.forms.build_kinds import kind_of
+from streams.forms.build_kinds import device, kind_of
 from streams.forms.build_parts import expressions, optional
 from streams.forms.shape_wait import PartShape, WaitShape
 from streams.forms.unfold import bare
@@ -50,6 +52,11 @@ def _leaf(shape: PartShape, number: int) -> Leaf:
         return Leaf(number, shape.name or shape.message, waited)
     if shape.signal is not None:
         return Leaf(number, shape.name or shape.signal, SignalTrigger(shape.signal))
+    if shape.device is not None:
+        what = "silent" if shape.silent is not None else "device"
+        found = device(shape)
+        name = shape.name or shape.metric or shape.event_type or what
+        return Leaf(number, name, replace(found, condition=bare(found.condition)))
     if shape.condition is not None:
         return Leaf(number, shape.name or "condition", ConditionTrigger(bare(shape.condition)))
     timer = TimerTrigger(

@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from streams.domain.channel.publish import NAME_LENGTH_MAX
 from streams.domain.net.timing import MOMENTS
+from streams.forms.shape_device import DeviceKeys, check_device, ways_of
 from streams.forms.shape_events import MomentShape
 
 
-class StartShape(MomentShape):
-    """`type: start`; a message, a signal or a moment says what starts the workflow by itself.
+class StartShape(MomentShape, DeviceKeys):
+    """`type: start`; a message, a signal, a device or a moment starts the workflow by itself.
 
     Of an event sub-process an error, an escalation or a condition may, too.
     """
@@ -38,10 +39,11 @@ class StartShape(MomentShape):
 
     @model_validator(mode="after")
     def _at_most_one_trigger(self) -> StartShape:
-        ways = ("message", "signal", "error", "escalation", "condition", *MOMENTS)
-        triggers = sum(getattr(self, way) is not None for way in ways)
+        ways = ("message", "signal", "error", "escalation", "condition", "device", *MOMENTS)
+        triggers = ways_of(self, ways)
         if triggers > 1:
             raise ValueError(f"a start has one of {', '.join(ways)}: write a start for each")
+        check_device(self)
         if not self.has_timer() and (self.zone is not None or self.missed != "once"):
             raise ValueError("`zone` and `missed` belong to a timer")
         if self.message is None and self.key != "":

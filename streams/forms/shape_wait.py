@@ -8,18 +8,18 @@ from pydantic import Field, model_validator
 
 from streams.domain.net.timing import MOMENTS
 from streams.forms.shape_base import NodeShape, Shape
+from streams.forms.shape_device import DeviceKeys, check_device, ways_of
 
 COMBINING: Final = ("all", "any", "sequence", "negated")
-SINGLE: Final = ("message", "signal", "condition", "duration", "date", "cycle", "cron")
+SINGLE: Final = ("message", "signal", "condition", "device", "duration", "date", "cycle", "cron")
 
 
-class PartShape(Shape):
+class PartShape(Shape, DeviceKeys):
     """One part of a wait: an event, or again several together."""
 
     name: str = ""
     message: str | None = Field(default=None, min_length=1)
     signal: str | None = Field(default=None, min_length=1)
-    condition: str | None = Field(default=None, min_length=1)
     key: Any = ""
     duration: Any = None
     date: Any = None
@@ -32,17 +32,26 @@ class PartShape(Shape):
     negated: PartShape | None = Field(default=None, alias="not")
     within: Any = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lasting(cls, given: Any) -> Any:
+        """Let `for` be short for `hold`."""
+        if isinstance(given, dict) and "for" in given and "hold" not in given:
+            return {("hold" if key == "for" else key): value for key, value in given.items()}
+        return given
+
     @model_validator(mode="after")
     def _one_event(self) -> Self:
-        ways = [way for way in (*SINGLE, *COMBINING) if getattr(self, way) is not None]
-        if len(ways) != 1:
+        if ways_of(self, (*SINGLE, *COMBINING)) != 1:
             names = ", ".join((*SINGLE, *COMBINING[:-1], "not"))
             raise ValueError(f"a part of a wait has one of {names}")
+        check_device(self)
+        ways = [way for way in (*SINGLE, *COMBINING) if getattr(self, way) is not None]
         if self.key != "" and self.message is None:
             raise ValueError("only a message has a key")
         if self.zone is not None and ways[0] not in MOMENTS:
             raise ValueError("a zone belongs to a timer: duration, date, cycle or cron")
-        if self.name and ways[0] not in SINGLE:
+        if self.name and ways[0] in COMBINING:
             raise ValueError("only a single event has a name")
         _bounded(self, ways)
         return self

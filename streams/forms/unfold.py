@@ -26,10 +26,8 @@ _FLOW_KEYS = {
 
 
 SCOPES_DEEP_MAX: Final = 20
-_EVENTS: Final = frozenset({"boundary", "catch"})
-"""Kinds that may wait for a device."""
-_CONDITIONAL: Final = _EVENTS | {"start"}
-"""Kinds that may wait for a condition."""
+_EVENTS: Final = frozenset({"boundary", "catch", "start"})
+"""Kinds that may wait for a condition, or for a device."""
 
 
 class Place(NamedTuple):
@@ -237,7 +235,7 @@ def _node(body: dict[str, Any]) -> dict[str, Any]:
     if kind is None and "activity_type" in node:
         lowered = "activity"
     node["type"] = lowered
-    if lowered in _CONDITIONAL and isinstance(node.get("condition"), str):
+    if lowered in _EVENTS and isinstance(node.get("condition"), str):
         node["condition"] = bare(node["condition"])
     if lowered == "boundary" and "on" in node:
         node.setdefault("host", node.pop("on"))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streams.verifier.judge import judge
+from streams.verifier.request import answer
 from streams.verifier.settings import VerifierSettings
 from streams.verifier.verifier import Verifier
 from topics.settings import KafkaSettings
@@ -24,7 +24,7 @@ def verifying(settings: KafkaSettings) -> Iterator[Verifier]:
         topic_prefix=settings.topic_prefix,
     )
     stop = threading.Event()
-    made = Verifier(own, stop, lambda record: judge(record, own.verifier_max_states))
+    made = Verifier(own, stop, answer)
     thread = threading.Thread(target=made.run, name="verifier", daemon=True)
     thread.start()
     try:

@@ -32,7 +32,7 @@ from schemas.envelope import Context, Envelope
 from schemas.ids import routing_key
 from schemas.registry import public_type
 from schemas.replies import Reply
-from schemas.results import CompleteActivity, FailActivity
+from schemas.results import CompleteActivity, FailActivity, RecordVerdict
 from schemas.tasks import ActivityTask
 from streams.domain.aggregates import AGGREGATES
 from streams.domain.net.soundness import STATES_MAX
@@ -45,14 +45,13 @@ from streams.runtime.ports import FencedError, Out, Record
 from streams.runtime.shard import Shard, ShardOptions
 from streams.testing.memory_store import MemoryStore
 from streams.testing.simulated_log import CrashError, Fault, SimulatedKafka, SimulatedLog, Step
-from streams.verifier.judge import judge
-from streams.verifier.pending import Pending, verdict_envelope
+from streams.verifier.court import Court
+from streams.verifier.pending import verdict_envelope
+from streams.verifier.request import Request, answer
 from topics.names import Names
 
 T = TypeVar("T")
 QUEUE_PARTITIONS = 2
-_judged = lru_cache(1_000)(judge)
-"""Many worlds publish the same definitions."""
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -96,7 +95,7 @@ class World:
         """How often each command id was written to the topic."""
         self._tail: dict[int, int] = {}
         self._judged: dict[int, int] = {}
-        self._pending = Pending()
+        self._court = Court(_prove, STATES_MAX, _read_source)
         self.has_verifier = True
         """Whether what is submitted is judged as the world settles."""
         self._taken: dict[tuple[str, int], int] = {}
@@ -195,13 +194,16 @@ class World:
         for partition in range(self.partitions):
             start = self._judged.get(partition, 0)
             for entry in self.kafka.committed(self.names.definitions, partition, start):
-                self._pending.add(partition, entry.value)
+                self._court.add(partition, entry.value)
                 self._judged[partition] = entry.offset + 1
         count = 0
-        while task := self._pending.next():
-            self._pending.answered(task)
+        while task := self._court.next():
+            verdict = self._court.judge(task)
+            if verdict is None:
+                continue
+            self._court.answered(task, verdict)
             envelope = verdict_envelope(task, self.now)
-            value = encode(envelope, _judged(task.record, STATES_MAX))
+            value = encode(envelope, verdict)
             key = routing_key(envelope.context.tenant, envelope.aggregate_id).encode()
             self.kafka.append(Out(self.names.results, -1, key, value))
             count += 1
@@ -330,6 +332,20 @@ class World:
     def sleep(self, milliseconds: int) -> None:
         """Let time pass."""
         self.now += milliseconds
+
+
+_encoder = msgspec.msgpack.Encoder()
+_read_source = lru_cache(1_000)(read_definition)
+
+
+@lru_cache(1_000)
+def _proved(request: bytes) -> RecordVerdict:
+    return answer(msgspec.msgpack.decode(request, type=Request))
+
+
+def _prove(request: Request) -> RecordVerdict:
+    """Judge; many worlds publish the same definitions."""
+    return _proved(_encoder.encode(request))
 
 
 def _read(source: str) -> Any:

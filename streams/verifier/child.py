@@ -14,20 +14,11 @@ from typing import IO, Final
 
 import msgspec
 
-from schemas.definitions import DefinitionRecord
-from schemas.results import RecordVerdict
-from streams.verifier.judge import judge
+from streams.verifier.request import Request, answer
 
 _LENGTH: Final = 4
 _SPARE_SECONDS: Final = 5
 READY: Final = b"ready"
-
-
-class Request(msgspec.Struct, frozen=True):
-    """A definition to prove."""
-
-    record: DefinitionRecord
-    max_states: int
 
 
 def frame(data: bytes) -> bytes:
@@ -56,8 +47,7 @@ def serve(source: IO[bytes], target: IO[bytes], seconds: float) -> None:
         data = source.read(int.from_bytes(head))
         request = msgspec.msgpack.decode(data, type=Request)
         _limit_time(seconds)
-        verdict: RecordVerdict = judge(request.record, request.max_states)
-        target.write(frame(msgspec.msgpack.encode(verdict)))
+        target.write(frame(msgspec.msgpack.encode(answer(request))))
         target.flush()
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from schemas.definitions import DefinitionRecord
-from schemas.json_text import canonical
 from schemas.results import RecordVerdict
 from streams.domain.definition.state import SOUND, UNKNOWN, UNSOUND, source_hash
 from streams.domain.net.soundness import Verdict, Violation
 from streams.forms import Problem, prove
+from streams.verifier.bounds import TEXT_MAX, bounded, cut, within
 
 log = structlog.get_logger(__name__)
-_TEXT_MAX: Final = 16_000
-"""Characters of all sentences together."""
-_TRACE_MAX: Final = 32_000
-"""Characters of one run."""
-_VIOLATIONS_BYTES_MAX: Final = 128 * 1024
 
 
 def judge(record: DefinitionRecord, max_states: int) -> RecordVerdict:
@@ -46,7 +41,7 @@ def judge(record: DefinitionRecord, max_states: int) -> RecordVerdict:
 
 def unknown(record: DefinitionRecord, why: str, states: int = 0) -> RecordVerdict:
     """Return the verdict that soundness could not be found out."""
-    text = _cut(f"whether it is sound is not known: {why}", _TEXT_MAX)
+    text = cut(f"whether it is sound is not known: {why}", TEXT_MAX)
     return RecordVerdict(record.version, source_hash(record.source), UNKNOWN, text, states=states)
 
 
@@ -61,8 +56,8 @@ def _decided(record: DefinitionRecord, problems: list[Problem], verdict: Verdict
         record.version,
         source_hash(record.source),
         UNSOUND,
-        _cut("\n".join(map(str, shown)), _TEXT_MAX),
-        _bounded([_plain(problem, violation) for problem, violation in pairs]),
+        cut("\n".join(map(str, shown)), TEXT_MAX),
+        bounded([_plain(problem, violation) for problem, violation in pairs]),
         verdict.states,
     )
 
@@ -73,26 +68,5 @@ def _plain(problem: Problem, violation: Violation) -> dict[str, Any]:
         "node": violation.node,
         "line": problem.line,
         "message": violation.message,
-        "trace": _within(problem.trace),
+        "trace": within(problem.trace),
     }
-
-
-def _within(trace: list[str]) -> list[str]:
-    """Return as much of a run as may be sent, from its beginning."""
-    size = 0
-    for count, step in enumerate(trace):
-        size += len(step)
-        if size > _TRACE_MAX:
-            return [*trace[:count], f"… and {len(trace) - count} more"]
-    return trace
-
-
-def _bounded(violations: list[dict[str, Any]]) -> bytes:
-    """Write as many as may be sent: the first has the shortest run."""
-    while len(found := canonical(violations)) > _VIOLATIONS_BYTES_MAX:
-        violations = violations[: len(violations) // 2]
-    return found
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import structlog
-
-from schemas.codec import DecodeError, decode
 from schemas.definitions import DefinitionRecord
 from schemas.envelope import Context, Envelope
 from schemas.results import RecordVerdict
 from streams.domain.definition.state import SUBMITTED
 
-log = structlog.get_logger(__name__)
 Key = tuple[str, str, str]
 """Tenant, definition id, version."""
 
@@ -47,19 +43,11 @@ class Pending:
         """Return how many wait, those with a verdict under way included."""
         return len(self._waiting)
 
-    def add(self, partition: int, value: bytes | None) -> None:
-        """Take the next record of `workflow.definitions`."""
-        try:
-            envelope, body = decode(value or b"")
-        except DecodeError as error:
-            log.exception("unreadable definition record", partition=partition, error=str(error))
-            return
-        if not isinstance(body, DefinitionRecord):
-            return
-        task = Task(partition, envelope, body)
+    def add(self, task: Task) -> None:
+        """Take the next record of a version."""
         self._waiting.pop(task.key, None)
         self._answered.discard(task.key)
-        if body.status == SUBMITTED:
+        if task.record.status == SUBMITTED:
             self._waiting[task.key] = task
 
     def next(self) -> Task | None:

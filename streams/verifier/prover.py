@@ -14,11 +14,10 @@ from typing import Final, Self
 
 import msgspec
 
-from schemas.definitions import DefinitionRecord
 from schemas.results import RecordVerdict
 from streams.domain.definition.state import UNKNOWN
-from streams.verifier.child import READY, Request, body_of, frame, length_of
-from streams.verifier.judge import unknown
+from streams.verifier.child import READY, body_of, frame, length_of
+from streams.verifier.request import Request, failed
 from streams.verifier.settings import VerifierSettings
 
 _START_SECONDS: Final = 60.0
@@ -62,22 +61,23 @@ class Prover:
         """Process id of the process that proves."""
         return self._running().pid
 
-    def prove(self, record: DefinitionRecord) -> RecordVerdict | None:
+    def prove(self, request: Request) -> RecordVerdict | None:
         """Return the verdict on a submitted version; None where it was broken off by a stop.
 
         Raises:
             ProverError: no process can be started.
         """
-        settings = self._settings
-        request = msgspec.msgpack.encode(Request(record, settings.verifier_max_states))
+        seconds, why = self._settings.verifier_seconds, ""
+        verdict: RecordVerdict | None = None
         try:
-            verdict = self._ask(request, settings.verifier_seconds)
+            verdict = self._ask(msgspec.msgpack.encode(request), seconds)
         except TimeoutError:
-            why = f"the proof takes longer than {settings.verifier_seconds:g} s"
-            verdict = unknown(record, why)
+            why = f"the proof takes longer than {seconds:g} s"
         except _EndedError as error:
-            verdict = unknown(record, str(error))
-        if verdict is not None and verdict.verdict == UNKNOWN:
+            why = str(error)
+        if why:
+            verdict = failed(request, why)
+        if verdict is not None and _was_hard(request, verdict):
             self._end()  # It may hold on to what it had gathered.
             self._start()
         return verdict
@@ -149,3 +149,8 @@ class Prover:
 
 def _ended(child: subprocess.Popen[bytes]) -> str:
     return f"the process that proves ended with code {child.wait(10)}"
+
+
+def _was_hard(request: Request, verdict: RecordVerdict) -> bool:
+    """Tell whether a proof may have come to its bounds."""
+    return verdict.verdict == UNKNOWN or (request.alone is not None and bool(verdict.message))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -18,20 +17,19 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import start_http_server
 
 from schemas.codec import encode
-from schemas.definitions import DefinitionRecord
 from schemas.ids import routing_key
 from schemas.results import RecordVerdict
 from streams.metrics import MetricsPortError
 from streams.runtime.cluster import identify
+from streams.verifier.court import Court, Prove
 from streams.verifier.metrics import VerifierMetrics
-from streams.verifier.pending import Pending, Task, verdict_envelope
+from streams.verifier.pending import Task, verdict_envelope
 from streams.verifier.prover import Prover
 from streams.verifier.settings import VerifierSettings
 from topics.names import Names
 from topics.reading import read
 
 log = structlog.get_logger(__name__)
-Prove = Callable[[DefinitionRecord], RecordVerdict | None]
 _POLL_SECONDS: Final = 0.2
 _FLUSH_SECONDS: Final = 10.0
 
@@ -43,9 +41,9 @@ class Verifier:
         """Connect.
 
         Args:
-            settings: Where Kafka is.
+            settings: Where Kafka is, and how far proofs go.
             stop: Set where `run` shall end.
-            prove: Returns the verdict on a submitted version; None where it was broken off.
+            prove: Who proves.
 
         Raises:
             ClusterError: the topics cannot be used.
@@ -53,8 +51,7 @@ class Verifier:
         servers = settings.kafka_bootstrap_servers
         self._names = Names(settings.topic_prefix)
         self._stop = stop
-        self._prove = prove
-        self._pending = Pending()
+        self._court = Court(prove, settings.verifier_max_states)
         self.metrics = VerifierMetrics()
         admin = AdminClient({"bootstrap.servers": servers})
         self._unread = set(range(identify(admin, self._names).partitions))
@@ -96,29 +93,29 @@ class Verifier:
             self._producer.flush(_FLUSH_SECONDS)
 
     def _read(self) -> None:
-        waits = not self._unread and self._pending.next() is not None
+        waits = not self._unread and self._court.next() is not None
         records, reported = read(self._consumer, 500, 0.0 if waits else _POLL_SECONDS)
         for record in records:
-            self._pending.add(record.partition, record.value)
+            self._court.add(record.partition, record.value)
         for one in reported:
             if one.error.code() != KafkaError._PARTITION_EOF:
                 log.warning("reading definitions", error=one.error.str())
             elif self._unread:
                 self._unread.discard(one.partition)
                 if not self._unread:
-                    log.info("verifying", pending=len(self._pending))
-        self.metrics.pending.set(len(self._pending))
+                    log.info("verifying", pending=len(self._court))
+        self.metrics.pending.set(len(self._court))
 
     def _judge(self) -> None:
-        task = self._pending.next()
+        task = self._court.next()
         if task is None:
             return
         begun = time.monotonic()
-        verdict = self._prove(task.record)
+        verdict = self._court.judge(task)
         if verdict is None:
             return
         seconds = time.monotonic() - begun
-        self._pending.answered(task)
+        self._court.answered(task, verdict)
         self._send(task, verdict)
         self.metrics.verdicts.labels(verdict.verdict).inc()
         self.metrics.seconds.inc(seconds)
@@ -134,7 +131,7 @@ class Verifier:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             if error is not None:
                 log.warning("a verdict is not delivered: it is made again", error=error.str())
-                self._pending.unanswered(task)
+                self._court.unanswered(task)
 
         tenant, target, _ = task.key
         value = encode(verdict_envelope(task, time.time_ns() // 1_000_000), verdict)

@@ -243,3 +243,50 @@ def test_the_example_wakes_its_workflow_and_hurries_it():
 def test_a_device_that_is_no_id_is_an_incident_of_its_gateway():
     (incident,) = freezer(b"the blue one").state.incidents.values()
     assert (incident.node, incident.code) == ("watch", "InvalidInput")
+
+
+ASIDE = """
+id: flow
+version: 1.0.0
+nodes:
+  start: {{type: start, next: work}}
+  work: {{type: activity, activity_type: job, next: end}}
+  aside:
+    type: scope
+    event: true
+    variables: {{told: any}}
+    nodes:
+      hot: {{type: start, device: d-1, {keys}, output: {{told: "${{output}}"}}, next: handle}}
+      handle: {{type: activity, activity_type: job, input: {{told: "${{told}}"}}, next: done}}
+      done: {{type: end}}
+  end: {{type: end}}
+"""
+
+
+def test_a_device_starts_an_event_sub_process_again_and_again():
+    source = ASIDE.format(keys="metric: t, above: 30, interrupting: false")
+    spec = instance(source).given(RunInstance("flow"))
+    ((device, body),) = told(spec)
+    assert (device, body.node, body.once) == ("d-1", "hot", False)
+    for match in ("d-1:4", "d-1:7"):
+        payload = b'{"value":31}'
+        spec = spec.given(Correlate(body.subscription, "device:d-1", match, "device", payload))
+    assert waiting(spec) == ["handle", "handle", "work"]
+    assert told(spec.when(CancelInstance())) == [("d-1", CloseSubscription(*OWNER, 3))]
+
+
+def test_a_device_may_interrupt_the_scope_around():
+    spec = instance(ASIDE.format(keys="silent: PT5M")).given(RunInstance("flow"))
+    spec = spec.given(Correlate(3, "device:d-1", "d-1:4", "device", b'{"how":"silent"}'))
+    assert (waiting(spec), spec.state.subscriptions) == (["handle"], {})
+    assert complete(spec, "handle").state.status == "Completed"
+
+
+def test_an_event_sub_process_whose_device_cannot_be_judged_waits_for_a_retry():
+    source = ASIDE.format(keys="metric: t, condition: value > 3.0")
+    spec = instance(source).given(RunInstance("flow"))
+    spec = spec.given(SubscriptionClosed(3, "expression_failed", "the value is text"))
+    (incident,) = spec.state.incidents.values()
+    assert (incident.code, incident.node, waiting(spec)) == ("expression_failed", "hot", ["work"])
+    ((device, body),) = told(spec.when(RetryIncident(0)))
+    assert (device, type(body), body.subscription) == ("d-1", OpenWatch, 3)

@@ -23,6 +23,7 @@ STARTS = [
     "error: Boom",
     'error: "*"',
     'escalation: "*"',
+    "device: d-1, metric: t, above: 3, for: PT1M",
 ]
 
 
@@ -57,6 +58,9 @@ def test_it_is_written_back_as_it_was_read(start):
         (flow("name: x"), 12, "say at its start begin by which"),
         (flow("signal: s, message: m"), 12, "a start has one of"),
         (flow("error: E, interrupting: false"), 12, "an error always interrupts"),
+        (flow("device: d, metric: t"), 12, "what is the metric to be?"),
+        (flow("signal: s, above: 3"), 12, "it needs `device`"),
+        (flow("device: d, silent: soon"), 12, "no ISO 8601 duration"),
         (flow("signal: s, missed: skip"), 12, "belong to a timer"),
         (flow("cycle: R2/PT1H, missed: each"), 12, "does not interrupt"),
         (flow("duration: later"), 12, "later"),

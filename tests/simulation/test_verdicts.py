@@ -9,8 +9,9 @@ from streams.domain.aggregates import AGGREGATES
 from streams.runtime.ports import Out
 from streams.testing.oracle import Oracle
 from streams.testing.world import World
-from streams.verifier.judge import judge
-from streams.verifier.pending import Pending, verdict_envelope
+from streams.verifier.court import Court
+from streams.verifier.pending import verdict_envelope
+from streams.verifier.request import answer
 
 SOUND = """
 id: flow
@@ -40,17 +41,18 @@ class Killed:
 
     def judge(self, most):
         """Send the verdict on what waits, at most so many, and be killed."""
-        world, pending = self._world, Pending()
+        world, court = self._world, Court(answer, 1_000)
         for partition in range(world.partitions):
             for entry in world.kafka.committed(world.names.definitions, partition):
-                pending.add(partition, entry.value)
+                court.add(partition, entry.value)
         for _ in range(most):
-            task = pending.next()
+            task = court.next()
             if task is None:
                 return
-            pending.answered(task)
+            verdict = court.judge(task)
+            court.answered(task, verdict)
             envelope = verdict_envelope(task, world.now)
-            value = encode(envelope, judge(task.record, 1_000))
+            value = encode(envelope, verdict)
             key = routing_key("default", envelope.aggregate_id).encode()
             world.kafka.append(Out(world.names.results, -1, key, value))
 

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.definitions import DefinitionRecord
 from streams.domain.definition.state import source_hash
+from streams.verifier import bounds
 from streams.verifier import judge as module
 from streams.verifier.judge import judge
 
@@ -116,7 +117,7 @@ def test_a_run_too_long_to_be_sent_is_cut_and_says_by_how_much():
 
 
 def test_of_many_violations_the_first_are_sent(monkeypatch):
-    monkeypatch.setattr(module, "_VIOLATIONS_BYTES_MAX", 400)
+    monkeypatch.setattr(bounds, "_VIOLATIONS_BYTES_MAX", 400)
     # Whichever way is taken, nothing after it can act any more.
     verdict = judge(submitted(STUCK), 1_000)
     found = json.loads(verdict.violations)

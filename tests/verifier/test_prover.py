@@ -9,6 +9,7 @@ import pytest
 
 from schemas.definitions import DefinitionRecord
 from streams.verifier.prover import Prover
+from streams.verifier.request import Request
 from streams.verifier.settings import VerifierSettings
 
 pytestmark = pytest.mark.timeout(120)
@@ -37,8 +38,8 @@ def tangled(width):
     return "\n".join(lines)
 
 
-def submitted(source=SOUND):
-    return DefinitionRecord("flow", "1.0.0", "submitted", source)
+def submitted(source=SOUND, max_states=1_000):
+    return Request(DefinitionRecord("flow", "1.0.0", "submitted", source), max_states)
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def test_proofs_come_from_one_process_as_long_as_they_keep_within_bounds(prover_
 
 
 def test_a_proof_that_takes_too_long_is_unknown_and_the_next_is_made(prover_of):
-    prover = prover_of(seconds=1, max_states=1 << 40)
+    prover = prover_of(seconds=1)
     first = prover.pid
-    verdict = prover.prove(submitted(tangled(30)))
+    verdict = prover.prove(submitted(tangled(30), 1 << 40))
     assert (verdict.verdict, verdict.version) == ("unknown", "1.0.0")
     assert "the proof takes longer than 1 s" in verdict.message
     assert prover.pid != first
@@ -75,8 +76,8 @@ def test_a_proof_that_takes_too_long_is_unknown_and_the_next_is_made(prover_of):
 
 
 def test_a_proof_that_needs_too_much_memory_is_unknown_and_the_next_is_made(prover_of):
-    prover = prover_of(seconds=60, memory_mib=16, max_states=1 << 40)
-    verdict = prover.prove(submitted(tangled(30)))
+    prover = prover_of(seconds=60, memory_mib=16)
+    verdict = prover.prove(submitted(tangled(30), 1 << 40))
     assert (verdict.verdict, "more memory" in verdict.message) == ("unknown", True), verdict
     assert prover.prove(submitted()).verdict == "sound"
 
@@ -91,8 +92,8 @@ def test_a_process_that_dies_is_an_unknown_verdict_and_the_next_proof_is_made(pr
 
 def test_a_stop_breaks_a_proof_off(prover_of):
     stop = threading.Event()
-    prover = prover_of(stop, seconds=60, max_states=1 << 40)
+    prover = prover_of(stop, seconds=60)
     threading.Timer(0.5, stop.set).start()
     begun = time.monotonic()
-    assert prover.prove(submitted(tangled(30))) is None
+    assert prover.prove(submitted(tangled(30), 1 << 40)) is None
     assert time.monotonic() - begun < 10

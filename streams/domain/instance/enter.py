@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.call_events import CallStarted
 from schemas.commands import StartChild
 from schemas.events import (
     ActivityScheduled,
-    CallStarted,
     ErrorOccurred,
     TimerScheduled,
 )
@@ -130,12 +130,17 @@ def incident(
     expression: str = "",
     values: bytes = b"null",
     place: str = "",
+    extra: bytes = b"",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
     place = place or _resting(work, node, token)
     said = shortened(named(work.state, place) + message, work.ctx.limits.text)
     where = "" if place == node else place
-    work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
+    work.emit(
+        ErrorOccurred(
+            code[:NAME_MAX], said, node, token, expression, values, place=where, seen=extra
+        )
+    )
 
 
 def _resting(work: Work, node: str, token: int) -> str:
@@ -282,7 +287,9 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"the input of {node} has {len(given)} bytes, the limit of an instance is "
             f"{ctx.limits.state} (state_bytes_max): pass large data by reference"
         )
-    work.emit(CallStarted(node, token, child, kind.definition_id, kind.version, given))
+    former = (one.attempt for one in state.calls.values() if one.token == token)
+    wanted = (kind.definition_id, kind.version, given)
+    work.emit(CallStarted(node, token, child, *wanted, next(former, 0) + 1))
     observe(work, node, token, scope)
     parent = (ctx.aggregate_id, state.incarnation, call)
-    work.send(child, "", StartChild(kind.definition_id, kind.version, given, *parent))
+    work.send(child, "", StartChild(*wanted, *parent))

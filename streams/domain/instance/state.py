@@ -78,6 +78,9 @@ class OpenCall(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     token: int
     child_id: str
+    attempt: int = 1
+    retry_at: int = 0
+    """When another child is due; 0 while one is under way."""
 
 
 class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -88,6 +91,8 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     token: int
     command: bytes = b""
+    seen: bytes = b""
+    """JSON of what the output saw of the event that came, by name: a retry sees it again."""
 
 
 class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -269,6 +274,10 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """True: it has failed, and all is kept that a restart needs."""
     resting: dict[int, str] = {}
     """Place by token where a restart begins again."""
+
+    def children(self) -> Iterator[OpenCall]:
+        """Yield the calls whose child is under way."""
+        return (call for call in self.calls.values() if not call.retry_at)
 
     def completions_kept(self) -> Iterator[Completion]:
         """Yield all that can be undone, and what is being undone."""

@@ -25,3 +25,10 @@ class DeviceTrigger(msgspec.Struct, frozen=True, gc=False, tag="device"):
     """How long it must hold, or how long the device must be silent."""
     initial: bool = False
     """True: what the device said last counts as if it came at the beginning."""
+
+
+def device_values(trigger: DeviceTrigger) -> dict[str, Expression]:
+    """Return what of an event of a device is computed when it begins to wait, by its key."""
+    lasts = "silent" if trigger.test == "silent" else "for"
+    values = {"device": trigger.device, trigger.test: trigger.bound, lasts: trigger.duration}
+    return {word: value for word, value in values.items() if value is not None}

@@ -179,9 +179,14 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     spread: bool = False
     """True: the child is a root of its own, on a partition of its own."""
     on_failure: Recovery | None = None
-    """None: the definition's default, else an incident whose retry starts another child."""
+    """None: the definition's default, else the engine's."""
     compensate_with: str = ""
     """The node that undoes it when it is done; empty: the child undoes itself."""
+    retry: Retry | None = None
+    """How often another child is started where one has failed; None: never.
+
+    The definition's default is for activities: a child has retries of its own.
+    """
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -244,7 +249,7 @@ class SignalTrigger(msgspec.Struct, frozen=True, gc=False, tag="signal"):
 Channelled = MessageTrigger | SignalTrigger
 Caught = Channelled | ConditionTrigger | DeviceTrigger
 Trigger = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
-Started = Channelled | TimerTrigger | ErrorTrigger | EscalationTrigger | ConditionTrigger
+Started = TimerTrigger | ErrorTrigger | EscalationTrigger | Caught
 """What may start an event sub-process."""
 
 

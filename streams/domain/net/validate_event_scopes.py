@@ -77,7 +77,7 @@ def event_start_problems(definition: Definition, scope: str, names: list[str]) -
     if kind.trigger is None:
         message = (
             f"{scope} is started by an event: say at its start {name} by which: a message, a "
-            "signal, a timer, an error, an escalation or a condition"
+            "signal, a timer, a device, an error, an escalation or a condition"
         )
         return [StructureProblem(here, message)]
     return [*timing_problems(name, kind.trigger), *_words(here, kind)]

@@ -8,7 +8,7 @@ from streams.domain.expressions.cel import CompileError
 from streams.domain.expressions.values import compile_value
 from streams.domain.net.approval import Approval, values_of
 from streams.domain.net.condition import ConditionTrigger
-from streams.domain.net.device import DeviceTrigger
+from streams.domain.net.device import DeviceTrigger, device_values
 from streams.domain.net.locking import locking_problems
 from streams.domain.net.model import (
     Activity,
@@ -97,6 +97,5 @@ def _of_trigger(trigger: object) -> dict[str, Expression | None]:
     if isinstance(trigger, ConditionTrigger):
         return {"condition": Expression(f"${{{trigger.condition}}}")}
     if isinstance(trigger, DeviceTrigger):
-        values = {"device": trigger.device, "hold": trigger.duration}
-        return {**values, trigger.test: trigger.bound}
+        return {"hold" if word == "for" else word: v for word, v in device_values(trigger).items()}
     return {}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger, device_values
 from streams.domain.net.model import Expression, MessageTrigger, Node, Wait
 from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.timing import timing_of, timing_problems
@@ -49,6 +50,9 @@ def wait_values(kind: Wait) -> Iterator[tuple[Path, Expression]]:
             yield (*path, "key"), leaf.trigger.key
         elif isinstance(leaf.trigger, ConditionTrigger):
             yield (*path, "condition"), Expression(f"${{{leaf.trigger.condition}}}")
+        elif isinstance(leaf.trigger, DeviceTrigger):
+            for word, value in device_values(leaf.trigger).items():
+                yield (*path, word), value
 
 
 def _inside(path: Path, rest: Path) -> Path:

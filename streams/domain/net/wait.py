@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.domain.net.condition import ConditionTrigger
+from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.expression import Expression
 
 if TYPE_CHECKING:  # The triggers stand in the module that lists this kind among all.
@@ -28,7 +29,7 @@ class Leaf(msgspec.Struct, frozen=True, gc=False, tag="leaf"):
 
     number: int
     name: str
-    trigger: MessageTrigger | SignalTrigger | TimerTrigger | ConditionTrigger
+    trigger: MessageTrigger | SignalTrigger | TimerTrigger | ConditionTrigger | DeviceTrigger
 
 
 class AllOf(msgspec.Struct, frozen=True, gc=False, tag="all"):
