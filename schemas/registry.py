@@ -95,6 +95,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     watch_commands.MeetWaits: "MeetWaits",
     watch_commands.WatchDevice: "WatchDevice",
     watch_commands.UnwatchDevice: "UnwatchDevice",
+    watch_commands.StandWatch: "StandWatch",
+    watch_commands.LookForStarts: "LookForStarts",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
@@ -225,6 +227,9 @@ VERSIONS: Final[dict[str, int]] = {
     "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
+    "ErrorOccurred": 2,
+    "OpenWatch": 2,
+    "WatchOpened": 2,
 }
 """Present schema version by class name, where it is not 1."""
 

@@ -18,7 +18,14 @@ from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from schemas.results import RecordVerdict
 from schemas.telemetry import DeviceCheck, Reading
-from schemas.watch_commands import MeetWaits, OpenWatch, UnwatchDevice, WatchDevice
+from schemas.watch_commands import (
+    LookForStarts,
+    MeetWaits,
+    OpenWatch,
+    StandWatch,
+    UnwatchDevice,
+    WatchDevice,
+)
 from streams.domain.protocol import Rejected
 from streams.runtime.environment import Environment
 from streams.runtime.inbox import COMMANDS, INTERNAL, RESULTS, TELEMETRY, Item
@@ -63,11 +70,13 @@ _AGGREGATES: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     RecordVerdict: ("definition",),
     RegisterActivityType: ("activity_type",),
     RemoveActivityType: ("activity_type",),
-    c.RetryIncident: ("instance", "channel", "watch"),
+    c.RetryIncident: ("instance", "channel", "watch", "lock", "definition", "device"),
     **dict.fromkeys(_CHANNELS, ("channel",)),
     **dict.fromkeys(_ANSWERS, ("channel", "watch")),
     OpenWatch: ("watch",),
     MeetWaits: ("watch",),
+    StandWatch: ("watch",),
+    LookForStarts: ("device",),
     WatchDevice: ("device",),
     UnwatchDevice: ("device",),
     DeviceCheck: ("device",),

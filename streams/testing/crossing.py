@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from schemas import commands as c
 from schemas.channel_events import MessageRejected
+from schemas.events import EventTriggered
 from schemas.ids import channel_id
 from schemas.json_text import canonical
 from schemas.watch_commands import OpenWatch
@@ -154,7 +155,7 @@ class Crossing(Stepped):
 
     def takes(self, name: str) -> int:
         """Return how often a workflow took what came."""
-        found = [body for envelope, body in self.events(name) if envelope.type == "event.triggered"]
+        found = [body for _, body in self.events(name) if isinstance(body, EventTriggered)]
         return sum(body.kind == self.kind for body in found)
 
     def state(self) -> ChannelState | WatchState:

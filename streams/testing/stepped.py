@@ -117,7 +117,7 @@ class Stepped(World):
         partition = self.home(target)
         end = self._position(INTERNAL, partition)
         last = [e for e in self.kafka.committed(INTERNAL, partition) if e.offset < end][-1]
-        self.kafka.append(Out(INTERNAL, partition, last.key, last.value))
+        self.kafka.append(Out(INTERNAL, partition, last.key or b"", last.value))
         while self.waits(target):
             self.apply(INTERNAL, partition)
 
