@@ -18,6 +18,7 @@ from schemas.definition_events import (
     DefinitionSubmitted,
     ScheduleFired,
 )
+from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.ids import DEFAULT_TENANT
 
 Handled = (
@@ -71,6 +72,8 @@ class Definitions:
             DefinitionRefused,
             DefinitionDeleted,
             ScheduleFired,
+            ErrorOccurred,
+            IncidentResolved,
         }
     )
 
@@ -79,24 +82,35 @@ class Definitions:
         self._rows: dict[tuple[str, str], dict[str, Version]] = {}
         self._changed: dict[tuple[str, str, str], Version] = {}
 
+    def _concerns(self, event: Event) -> bool:
+        """Tell whether an event is of a definition: what a defect stops is told of others too."""
+        return type(event.body) in self.handles and event.envelope.aggregate_type == "definition"
+
     def load(self, connection: Connection, events: Sequence[Event]) -> None:
         """Read every version of the definitions that these events are of."""
         for event in events:
             key = event.envelope.context.tenant, event.envelope.aggregate_id
-            if type(event.body) in self.handles and key not in self._rows:
+            if self._concerns(event) and key not in self._rows:
                 found = versions(connection, tenant=key[0], definition_id=key[1])
                 self._rows[key] = {one.version: one for one in found}
 
     def on(self, event: Event) -> None:
         """Apply one event; it must follow from the last one of its definition."""
         body, envelope = event.body, event.envelope
-        if not isinstance(body, Handled):
+        if not self._concerns(event):
             return
         key = envelope.context.tenant, envelope.aggregate_id
         known = self._rows[key]
         before = max((one.sequence for one in known.values()), default=0)
         if envelope.sequence != before + 1:
             raise refused(event, f"the view has the definition at sequence {before}")
+        if isinstance(body, ErrorOccurred | IncidentResolved):
+            # It is of no version: that which has the definition's sequence keeps it.
+            row = max(known.values(), key=lambda one: one.sequence)
+            row.sequence, row.position = envelope.sequence, envelope.position
+            self._changed[*key, row.version] = row
+            return
+        assert isinstance(body, Handled)
         if isinstance(body, DefinitionSubmitted):
             row = known[body.version] = _submitted(event, body)
         elif body.version not in known:

@@ -13,6 +13,7 @@ import msgspec
 from projections.columns import EMPTY, NO_OBJECT, raw
 from projections.events import Event
 from schemas import approval_events as a
+from schemas import call_events as c
 from schemas import compensation_events as u
 from schemas import condition_events, escalation_events
 from schemas import events as e
@@ -144,7 +145,7 @@ def _place(row: Instance, token: int, node: str) -> None:
         row.tokens[token] = node
 
 
-Placing = e.TimerScheduled | e.CallStarted | i.IterationStarted | a.ApprovalRequested
+Placing = e.TimerScheduled | c.CallStarted | i.IterationStarted | a.ApprovalRequested
 Executed = e.NodeExecuted | e.EventTriggered | i.IterationCompleted | WaitProgressed
 WithMoves = Executed | e.NodeSkipped | e.NodeCompleted | e.VariablesSet | a.ApprovalCompleted
 
@@ -215,7 +216,7 @@ def _activity_failed(row: Instance, body: e.ActivityFailed, _: Event) -> None:
     _move(row, body.moves)
 
 
-def _call_failed(row: Instance, body: e.CallFailed, _: Event) -> None:
+def _call_failed(row: Instance, body: c.CallFailed, _: Event) -> None:
     _error(row, f"{body.node}: {body.code}: {body.message}")
     _move(row, body.moves)
 
@@ -300,8 +301,8 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Instance, Any, Event], None]
     e.ActivityFailed: _activity_failed,
     e.ActivityCancelled: _unchanged,
     e.TimerScheduled: _token_placed,
-    e.CallStarted: _token_placed,
-    e.CallFailed: _call_failed,
+    c.CallStarted: _token_placed,
+    c.CallFailed: _call_failed,
     e.CompensationStarted: _unchanged,
     e.NodeExecuted: _executed,
     e.ScopeStarted: _scope_started,

@@ -13,6 +13,7 @@ from projections.events import Event, refused
 from projections.tables import locks as table
 from projections.view import upsert
 from schemas import lock_events
+from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.ids import DEFAULT_TENANT
 
 HELD, FREE = "held", "free"
@@ -76,6 +77,8 @@ class Locks:
             lock_events.LockExtended,
             lock_events.LockReleased,
             lock_events.LockRequestRefused,
+            ErrorOccurred,
+            IncidentResolved,
         }
     )
 
@@ -84,16 +87,20 @@ class Locks:
         self._rows: dict[Key, Lock | None] = {}
         self._changed: set[Key] = set()
 
+    def _concerns(self, event: Event) -> bool:
+        """Tell whether an event is of a lock: what a defect stops is told of others too."""
+        return type(event.body) in self.handles and event.envelope.aggregate_type == "lock"
+
     def load(self, connection: Connection, events: Sequence[Event]) -> None:
         """Read the rows of these events' locks."""
         for event in events:
             key = event.envelope.context.tenant, event.envelope.aggregate_id
-            if type(event.body) in self.handles and key not in self._rows:
+            if self._concerns(event) and key not in self._rows:
                 self._rows[key] = find_lock(connection, key[1], key[0])
 
     def on(self, event: Event) -> None:
         """Apply one event; it must follow from the last one of its lock."""
-        if type(event.body) not in self.handles:
+        if not self._concerns(event):
             return
         envelope = event.envelope
         key = envelope.context.tenant, envelope.aggregate_id
@@ -175,6 +182,10 @@ def _refused(row: Lock, body: lock_events.LockRequestRefused, _: int) -> None:
     _leaves(row, body.owner)
 
 
+def _stalled(_row: Lock, _body: ErrorOccurred | IncidentResolved, _: int) -> None:
+    """Change nothing: `projections/stalls.py` shows it."""
+
+
 def _leaves(row: Lock, owner: lock_events.LockOwner) -> None:
     gone = owner.name, owner.aggregate_type
     row.waiting = [one for one in row.waiting if (one.owner, one.aggregate_type) != gone]
@@ -186,6 +197,8 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Lock, Any, int], None]]] = {
     lock_events.LockExtended: _extended,
     lock_events.LockReleased: _released,
     lock_events.LockRequestRefused: _refused,
+    ErrorOccurred: _stalled,
+    IncidentResolved: _stalled,
 }
 
 

@@ -234,23 +234,21 @@ class CompleteCall(msgspec.Struct, frozen=True, gc=False):
 
 
 class FailCall(msgspec.Struct, frozen=True, gc=False):
-    """A child tells its parent that it did not complete (internal)."""
+    """A child tells its parent that it did not complete, or `refused`: not start (internal)."""
 
     call: int
     code: str
     message: str
+    refused: bool = False
 
 
 class CompensateInstance(msgspec.Struct, frozen=True, gc=False):
-    """A parent has its child undo what it did; the answer is `CompleteCall`/`FailCall` (internal).
-
-    A child that still runs is cancelled with compensation.
-    """
+    """A parent has its child undo what it did; one that still runs is cancelled (internal)."""
 
     parent_id: str
     parent_incarnation: str
     call: int
-    """Sequence of the parent's `handler.started`: the call that the answer is for."""
+    """Sequence of the parent's `handler.started`: `CompleteCall` or `FailCall` answers it."""
     reason: str = ""
 
 

@@ -10,9 +10,10 @@ class ListedStart(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`message`, `signal` or `timer`."""
+    """`message`, `signal`, `device` or `timer`."""
     name: str = ""
-    """Of the message or the signal; of a timer its values, as `cron 0 9 * * MON, zone …`."""
+    """Of the message or the signal; of a timer its values, as `cron 0 9 * * MON, zone …`, of a
+    device its id or their pattern, then what of it, as `freezer-*, metric t, above 30`."""
     due: int = 0
     """Timers: when it is due first, ms since 1970; 0: not any more."""
     schedule: str = ""

@@ -195,31 +195,6 @@ class TimerScheduled(msgspec.Struct, frozen=True, gc=False):
     due: int
 
 
-class CallStarted(msgspec.Struct, frozen=True, gc=False):
-    """A call node asked for another workflow; the event's sequence names the call."""
-
-    node: str
-    token: int
-    child_id: str
-    definition_id: str
-    version: str
-    input: bytes
-
-
-class CallFailed(msgspec.Struct, frozen=True, gc=False):
-    """A called workflow did not complete, and what the author says of that is done."""
-
-    call: int
-    """Sequence of `call.started`."""
-    node: str
-    child_id: str
-    code: str
-    message: str
-    recovery: str
-    """What follows: `boundary`, `fallback`, or the strategy of the node or its definition."""
-    moves: Moves = NO_MOVES
-
-
 class CompensationStarted(msgspec.Struct, frozen=True, gc=False):
     """A node has failed for good, and its compensation activity is to undo what it did."""
 
@@ -319,6 +294,8 @@ class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
     moves: Moves = NO_MOVES
     place: str = ""
     """Where the token waits if not at the node's entry: `NODE/out`, its work done."""
+    seen: bytes = b""
+    """A JSON object: what the output saw of the event that came, by name, for its retry."""
 
 
 class IncidentResolved(msgspec.Struct, frozen=True, gc=False):

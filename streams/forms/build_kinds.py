@@ -203,6 +203,7 @@ def _(shape: CallShape) -> NodeKind:
         shape.placement == "spread",
         recovery(shape.on_failure),
         shape.compensate_with,
+        None if shape.retry is None else retry(shape.retry),
     )
 
 

@@ -94,6 +94,7 @@ class CallShape(RepeatedShape):
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
     placement: Literal["together", "spread"] = "together"
+    retry: RetryShape | None = None
     on_failure: RecoveryShape | None = None
     compensate_with: str = ""
 

@@ -110,6 +110,7 @@ def _(kind: Call) -> dict[str, Any]:
             result_path=kind.result_path,
             output=sources(kind.output),
             placement="spread" if kind.spread else None,
+            retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
             compensate_with=kind.compensate_with,
         ),

@@ -33,7 +33,7 @@ from streams.domain.protocol import Rejected, SendCommand
 def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterator[SendCommand]:
     """Yield what others must hear of a command that is refused."""
     if isinstance(body, StartChild):
-        failed = FailCall(body.parent_call, refusal.code, refusal.message)
+        failed = FailCall(body.parent_call, refusal.code, refusal.message, refused=True)
         yield SendCommand("instance", body.parent_id, body.parent_incarnation, failed)
     elif isinstance(body, CompensateInstance):
         failed = FailCall(body.call, refusal.code, refusal.message)

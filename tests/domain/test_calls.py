@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.call_events import CallFailed, CallStarted
 from schemas.commands import (
     CancelInstance,
     CompleteCall,
@@ -10,21 +11,32 @@ from schemas.commands import (
     RunInstance,
     StartChild,
 )
-from schemas.events import CallStarted, ErrorOccurred, Moves, NodeExecuted, WorkflowCompleted
+from schemas.events import (
+    ErrorOccurred,
+    Moves,
+    NodeExecuted,
+    WorkflowCompleted,
+    WorkflowFailed,
+)
 from schemas.results import FailActivity
 from streams.domain.protocol import SendCommand
 from streams.testing.spec import has, instance
 
 
-def calling(more="", aggregate_id="one"):
-    source = f"""
+def source_of(definition, more="", top=""):
+    return f"""
 id: flow
 version: 1.0.0
+{top}
 nodes:
   start: {{type: start, next: sub}}
-  sub: {{type: call, definition: other, next: end{more and ", " + more}}}
+  sub: {{type: call, definition: {definition}, next: end{more and ", " + more}}}
   end: {{type: end}}
 """
+
+
+def calling(more="", aggregate_id="one"):
+    source = source_of("other", more)
     return instance(source, aggregate_id=aggregate_id).when(RunInstance("flow", "", b'{"n":1}'))
 
 
@@ -76,15 +88,58 @@ def test_an_answer_that_comes_again_changes_nothing():
     spec.when(FailCall(2, "State", "late")).then_nothing()
 
 
-def test_a_child_that_fails_is_an_incident_and_a_retry_starts_another():
-    spec = calling().accepted()
-    spec = spec.when(FailCall(2, "Boom", "it broke")).then(
-        has(ErrorOccurred, code="Boom", node="sub", token=1)
+def test_a_child_that_fails_fails_its_caller_with_its_code_and_its_id():
+    calling().accepted().when(FailCall(2, "Boom", "it broke")).then(
+        has(CallFailed, child_id="one~2", code="Boom", recovery="fail_workflow"),
+        has(
+            WorkflowFailed,
+            code="Boom",
+            message="the called workflow one~2 did not complete: it broke",
+            node="sub",
+            restartable=True,
+        ),
     )
-    assert "one~2 did not complete: it broke" in spec.past[-1].message
+
+
+def test_the_error_names_every_workflow_on_its_way_out():
+    spec = instance(source_of("other"), aggregate_id="root~9").given(
+        StartChild("flow", "", b"{}", "root", "life", 9)
+    )
+    decided = spec.when(FailCall(2, "Boom", "the called workflow root~9.2.4 did not complete: no"))
+    decided.then("call.failed", "workflow.failed")
+    (told,) = [one.body for one in decided.effects if isinstance(one.body, FailCall)]
+    assert (told.code, told.refused) == ("Boom", False)
+    assert told.message == (
+        "the called workflow root~9.2 did not complete: "
+        "the called workflow root~9.2.4 did not complete: no"
+    )
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "engine", "then"),
+    [
+        ("", "fail_workflow", "Failed"),
+        ("", "manual_intervention", "Running"),
+        ("", "skip", "Completed"),
+        ("on_failure: skip", "manual_intervention", "Completed"),
+        ("on_failure: manual_intervention", "fail_workflow", "Running"),
+    ],
+)
+def test_the_definition_and_the_engine_have_the_defaults_of_calls_too(on_failure, engine, then):
+    spec = instance(source_of("other", top=on_failure)).with_limits(failure_strategy=engine)
+    spec = spec.given(RunInstance("flow"), FailCall(2, "Boom", "it broke"))
+    assert (spec.state.status, len(spec.state.incidents)) == (then, then == "Running")
+
+
+def test_a_child_that_cannot_start_is_an_incident_and_a_retry_starts_another():
+    spec = calling().accepted()
+    spec = spec.when(FailCall(2, "NotFound", "no such definition", refused=True)).then(
+        has(ErrorOccurred, code="NotFound", node="sub", token=1)
+    )
+    assert "one~2 could not start: no such definition" in spec.past[-1].message
     assert spec.state.calls == {}
     spec = spec.when(RetryIncident(3)).then(
-        "incident.resolved", has(CallStarted, child_id="one~5", token=1)
+        "incident.resolved", has(CallStarted, child_id="one~5", token=1, attempt=1)
     )
     # The former child has no say any more.
     spec.when(CompleteCall(2, b"{}")).then_nothing()

@@ -45,7 +45,8 @@ from streams.domain.net.model import Waiting
 from streams.domain.protocol import Accepted, CancelTask, DispatchActivity, SendCommand
 from streams.forms import read_definition
 from streams.testing.blocks import Blocks
-from streams.testing.spec import KnownDefinitions, instance
+from streams.testing.known_definitions import KnownDefinitions
+from streams.testing.spec import instance
 
 STEPS_MAX = 3_000
 BLOCKS = st.recursive(
@@ -176,7 +177,9 @@ class Play:
 
     def call(self, _open, _due):
         key = self.choose(*self.spec.state.calls)
-        self.do(self.choose(*[CompleteCall(key, b'{"n":1}')] * 3, FailCall(key, "Boom", "no")))
+        # A child that ran and failed would end the workflow where no recovery is said.
+        refused = FailCall(key, "Boom", "no", refused=True)
+        self.do(self.choose(*[CompleteCall(key, b'{"n":1}')] * 3, refused))
 
     def wait(self, _, due):
         self.spec = self.spec.later(max(0, due - self.spec.now))

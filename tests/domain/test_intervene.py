@@ -152,7 +152,7 @@ def test_of_an_event_gateway_one_event_is_taken_as_having_come():
 
 def test_a_boundary_timer_goes_with_the_node_that_is_skipped():
     nodes = """
-  work: {type: call, definition: other, next: after}
+  work: {type: call, definition: other, on_failure: manual_intervention, next: after}
   late: {type: boundary, on: work, duration: PT9S, next: end}
 """
     spec = started(nodes)

@@ -5,20 +5,18 @@ import json
 import pytest
 
 from schemas.commands import (
-    CompleteCall,
-    FailCall,
+    CompleteNode,
     FireTimer,
     ResumeInstance,
     RetryIncident,
     RunInstance,
+    SkipNode,
     SuspendInstance,
 )
 from schemas.events import (
     ActivityFailed,
-    CallFailed,
     CompensationStarted,
     ErrorOccurred,
-    EventTriggered,
     WorkflowFailed,
 )
 from schemas.results import CompleteActivity, FailActivity, HeartbeatActivity
@@ -26,7 +24,7 @@ from streams.domain.net.soundness import soundness
 from streams.domain.protocol import DispatchActivity
 from streams.forms import read_definition
 from streams.testing.spec import has, instance
-from streams.testing.steps import complete, fail, fire, waiting
+from streams.testing.steps import activity_of, complete, fail, fire, waiting
 
 HEAD = "id: flow\nversion: 1.0.0\n"
 BOUNDARY = 'own: {type: boundary, on: work, error: "*", next: mend}'
@@ -232,6 +230,27 @@ def test_a_compensation_is_retried_skipped_or_left_to_an_operator_as_any_activit
     assert waiting(spec) == ["plan_b"]
 
 
+@pytest.mark.parametrize("fallback", [False, True])
+@pytest.mark.parametrize("by_hand", ["open", "incident", "skipped"])
+def test_after_a_compensation_that_people_did_what_was_to_follow_follows(fallback, by_hand):
+    text = source("compensate", fallback=fallback).replace(
+        "activity_type: undo", "activity_type: undo, on_failure: manual_intervention"
+    )
+    spec = fail(started(text), "work", "Boom", "it broke")
+    if by_hand == "open":
+        spec = spec.given(CompleteNode(b"1", activity=activity_of(spec, "undo")))
+    else:
+        spec = fail(spec, "undo", "Worse")
+        (number,) = spec.state.incidents
+        done = CompleteNode(b"1", incident=number) if by_hand == "incident" else SkipNode(number)
+        spec = spec.given(done)
+    if fallback:
+        assert waiting(spec) == ["plan_b"]
+    else:
+        assert (spec.state.status, spec.past[-1].code) == ("Failed", "Boom")
+    assert (spec.state.compensations, spec.state.incidents) == ({}, {})
+
+
 def test_a_compensation_waits_while_the_instance_is_suspended():
     spec = fail(started(source("compensate")).given(SuspendInstance()), "work")
     assert (spec.state.status, waiting(spec)) == ("Suspended", [])
@@ -269,58 +288,6 @@ nodes:
     spec = complete(fail(started(text), "work"), "other")
     assert waiting(spec) == ["undo"]
     assert waiting(complete(spec, "undo")) == ["last"]
-
-
-# Calls.
-
-
-CALL = f"""{HEAD}
-nodes:
-  start: {{type: start, next: sub}}
-  sub: {{type: call, definition: other, on_failure: ON_FAILURE, next: after}}
-  after: {{type: activity, activity_type: job, next: end}}
-  plan_b: {{type: activity, activity_type: job, next: end}}
-  undo: {{type: activity, activity_type: undo}}
-  end: {{type: end}}
-"""
-
-
-@pytest.mark.parametrize(
-    ("on_failure", "recovery", "then"),
-    [
-        ("fail_workflow", "fail_workflow", "Failed"),
-        ("skip", "skip", ["after"]),
-        ("manual_intervention", "manual_intervention", []),
-        ("{compensation_activity: undo}", "compensate", ["undo"]),
-        ("{compensation_activity: undo, fallback: plan_b}", "compensate", ["undo"]),
-        ("{strategy: fail_workflow, fallback: plan_b}", "fallback", ["plan_b"]),
-    ],
-)
-def test_a_call_that_failed_does_what_its_recovery_says(on_failure, recovery, then):
-    text = CALL.replace("ON_FAILURE", on_failure)
-    for node in ("plan_b", "undo"):
-        if node not in on_failure:
-            text = "\n".join(line for line in text.splitlines() if f"  {node}:" not in line)
-    spec = started(text).given(FailCall(2, "Boom", "it broke"))
-    (failed,) = [event for event in spec.past if isinstance(event, CallFailed)]
-    assert (failed.call, failed.child_id, failed.recovery) == (2, "one~2", recovery)
-    assert (waiting(spec) if spec.state.status == "Running" else spec.state.status) == then
-    assert spec.state.calls == {}
-    spec.when(CompleteCall(2, b"{}")).then_nothing()
-    spec.when(FailCall(2, "Boom", "again")).then_nothing()
-    if recovery == "manual_intervention":
-        assert len(spec.given(RetryIncident(0)).state.calls) == 1
-    if then == ["undo"] and "plan_b" in on_failure:
-        assert waiting(complete(spec, "undo")) == ["plan_b"]
-
-
-def test_a_call_without_a_recovery_takes_its_fallback_and_else_an_operator():
-    text = CALL.replace("ON_FAILURE", "{fallback: plan_b}").replace(
-        "  undo: {type: activity, activity_type: undo}\n", ""
-    )
-    spec = started(text).given(FailCall(2, "Boom", "it broke"))
-    assert isinstance(spec.past[-2], EventTriggered)
-    assert waiting(spec) == ["plan_b"]
 
 
 # Telling people.

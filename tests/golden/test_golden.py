@@ -22,7 +22,6 @@ from schemas.commands import (
     Correlate,
     CreateInstance,
     DeleteInstance,
-    FailCall,
     FireTimer,
     OpenSubscription,
     PublishDefinition,
@@ -35,7 +34,6 @@ from schemas.commands import (
     RunInstance,
     SetVariables,
     SkipNode,
-    StartChild,
     SuspendInstance,
     TerminateInstance,
 )
@@ -48,6 +46,7 @@ from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
 from tests.golden.approvals import APPROVALS
+from tests.golden.calls import CALLS
 from tests.golden.compensation import COMPENSATION
 from tests.golden.conditions import CONDITIONS
 from tests.golden.data import DATA
@@ -276,8 +275,7 @@ HISTORIES = {
     "activity.failed": lambda: running().given(FailActivity(2, 1, "Boom", "it broke")),
     "activity.cancelled": lambda: running().given(ActivityCancelled(2, "work", "why")),
     "timer.scheduled": lambda: one().given(*running().past[:3]),
-    "call.started": lambda: one().given(StartChild("flow", "", b'{"n":1}', "root", "life", 7)),
-    "call.failed": lambda: recovered().given(FailCall(3, "Boom", "it broke")),
+    **CALLS,
     "compensation.started": lambda: cut_off(
         recovered().given(FailActivity(2, 1, "Boom", "it broke", retryable=False)),
         CompensationStarted,

@@ -4,6 +4,7 @@ import pytest
 
 from projections.errors import PoisonEventError
 from schemas import lock_events as e
+from schemas.events import ErrorOccurred, IncidentResolved
 
 A, B = e.LockOwner("a"), e.LockOwner("i@life:4", "instance", "i", "life", 4)
 TAKEN = e.LockAcquired(A, 100, 50, 150, "c1")
@@ -108,3 +109,12 @@ def test_what_has_no_beginning_is_refused(projection, written):
     written.add(e.LockReleased(A, 100, "released"), "printer", sequence=2)
     with pytest.raises(PoisonEventError, match="its lock is not in the view"):
         projection.apply(written.events, {})
+
+
+def test_what_a_defect_stops_at_a_lock_leaves_its_row_as_it_was(projection, written, reader):
+    written.add(TAKEN, "printer")
+    written.add(ErrorOccurred("engine_error", "a defect", command=b"x"), "printer", kind="lock")
+    written.add(IncidentResolved(2, "retried"), "printer", kind="lock")
+    written.add(e.LockReleased(A, 100, "released"), "printer")
+    projection.apply(written.events, {})
+    assert (shown(reader).state, shown(reader).sequence) == ("free", 4)

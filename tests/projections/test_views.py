@@ -41,6 +41,9 @@ def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregat
         assert body in History.handles, f"{name}: add it to the history"
         others = [view.name for view in (Instances, Definitions, Locks) if body in view.handles]
         noun = name.partition(".")[0]
+        if noun in {"error", "incident"}:
+            assert others == ["instances", "definitions", "locks"]
+            continue
         wanted = [] if noun in {*CHANNEL, "activity_type"} else [kinds.get(noun, "instances")]
         assert others == wanted, f"{name}: handle it in a view, or say in CHANGES that it is not"
 
@@ -330,3 +333,16 @@ def test_a_large_instance_is_read_again_for_its_next_event(projection, written, 
     projection.apply([written.add(e.WorkflowSuspended("wait"))], {})
     row = shown(reader)
     assert (row.state, row.sequence, texts(row.variables)) == ("Suspended", 2, {"v": large})
+
+
+def test_what_a_defect_stops_at_a_definition_leaves_its_versions_as_they_were(
+    projection, written, reader
+):
+    written.add(definition_events.DefinitionSubmitted("hello", "1.0.0", "source"), "hello")
+    error = e.ErrorOccurred("engine_error", "a defect", command=b"x")
+    written.add(error, "hello", kind="definition", incarnation="a")
+    written.add(e.IncidentResolved(2, "retried"), "hello", kind="definition")
+    written.add(definition_events.DefinitionPublished("hello", "1.0.0", "sound"), "hello")
+    projection.apply(written.events, {})
+    (row,) = reader.definitions("hello").value
+    assert (row.state, row.sequence) == ("published", 4)

@@ -76,15 +76,15 @@ def test_a_message_is_for_a_channel(lab):
     assert "aggregate_type of PublishMessage is 'channel', not 'instance'" in reply.message
 
 
-def test_an_incident_may_be_retried_at_an_instance_and_at_a_channel(lab):
+def test_an_incident_may_be_retried_at_whatever_has_some(lab):
     (reply,) = said(lab, RetryIncident(0))
     assert (reply.code, PAID in reply.message) == ("NotFound", True)
     (reply,) = said(lab, RetryIncident(0), "i-1")
     assert reply.code == "NotFound"
-    name = lab.command("d", RetryIncident(0), kind="definition")
+    name = lab.command("d", RetryIncident(0), kind="activity_type")
     lab.settle()
     (reply,) = lab.answers(name)
-    assert "is 'instance' or 'channel' or 'watch', not 'definition'" in reply.message
+    assert "or 'definition' or 'device', not 'activity_type'" in reply.message
 
 
 # Refusals reach who waits for an answer.

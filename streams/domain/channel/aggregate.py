@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from schemas import commands as c
-from schemas.events import IncidentResolved
 from streams.domain.channel import state as s
 from streams.domain.channel.evolve import evolve
 from streams.domain.channel.publish import decide_broadcast, decide_continue, decide_publish
@@ -21,7 +20,8 @@ from streams.domain.channel.subscribe import (
 )
 from streams.domain.channel.timers import decide_fire
 from streams.domain.channel.work import Work
-from streams.domain.protocol import Decision, Outcome, RedriveCommand, Rejected, conflict
+from streams.domain.protocol import Decision, Outcome, Rejected, conflict
+from streams.domain.stalls import retried
 
 BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
     c.PublishMessage: decide_publish,
@@ -33,15 +33,13 @@ BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outc
 
 def decide_retry(command: c.RetryIncident, state: ChannelState, ctx: Decision) -> Outcome:
     """Apply again what a defect stopped."""
-    wanted = [command.incident] if command.incident else sorted(state.incidents)
-    if not wanted or any(number not in state.incidents for number in wanted):
-        return Rejected(
-            "NotFound", f"the channel has no open incident {command.incident or ''}".rstrip()
-        )
+    found = retried(command, state.incidents, "the channel")
+    if isinstance(found, Rejected):
+        return found
     work = Work(state, ctx)
-    for number in wanted:
-        work.effects.append(RedriveCommand(state.incidents[number]))
-        work.emit(IncidentResolved(number, "retried"))
+    for event, again in found:
+        work.effects.append(again)
+        work.emit(event)
     return work.accepted()
 
 

@@ -18,6 +18,7 @@ from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.ids import subscription_ref
 from streams.domain.channel.state import EMPTY, ChannelState, Published, Subscription, id_hash
 from streams.domain.protocol import EventPlace
+from streams.domain.stalls import resolved, stalled
 
 Messages = dict[int, Published]
 Owned = e.MessageCorrelated | e.MessageRejected | e.SubscriptionOpened | e.SubscriptionEnded
@@ -185,12 +186,11 @@ def _ended(state: ChannelState, event: e.SubscriptionEnded, _: EventPlace) -> Ch
 
 
 def _error(state: ChannelState, event: ErrorOccurred, at: EventPlace) -> ChannelState:
-    return replace(state, incidents={**state.incidents, at.sequence: event.command})
+    return replace(state, incidents=stalled(state.incidents, event, at))
 
 
 def _resolved(state: ChannelState, event: IncidentResolved, _: EventPlace) -> ChannelState:
-    rest = {number: kept for number, kept in state.incidents.items() if number != event.incident}
-    return replace(state, incidents=rest)
+    return replace(state, incidents=resolved(state.incidents, event))
 
 
 APPLIERS: Final[dict[type[msgspec.Struct], Callable[[ChannelState, Any, EventPlace], Any]]] = {

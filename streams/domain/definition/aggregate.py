@@ -10,7 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.commands import Correlate, FireTimer, PublishDefinition, SubscriptionClosed
+from schemas.commands import (
+    Correlate,
+    FireTimer,
+    PublishDefinition,
+    RetryIncident,
+    SubscriptionClosed,
+)
 from schemas.definition_commands import DeleteDefinition
 from schemas.results import RecordVerdict
 from streams.domain.definition.delete import decide_delete
@@ -19,7 +25,21 @@ from streams.domain.definition.starts import decide_closed, decide_correlate
 from streams.domain.definition.state import EMPTY, DefinitionState, evolve
 from streams.domain.definition.timed import decide_fire, next_due
 from streams.domain.definition.verdict import decide_verdict
-from streams.domain.protocol import Decision, Outcome, Rejected, conflict
+from streams.domain.protocol import Accepted, Decision, EventPlace, Outcome, Rejected, conflict
+from streams.domain.stalls import retried
+
+
+def decide_retry(command: RetryIncident, state: DefinitionState, ctx: Decision) -> Outcome:
+    """Apply again what a defect stopped."""
+    found = retried(command, state.incidents, f"definition {ctx.aggregate_id!r}")
+    if isinstance(found, Rejected):
+        return found
+    after = state
+    for number, (event, _) in enumerate(found, state.sequence + 1):
+        place = EventPlace(ctx.aggregate_id, ctx.tenant, "", number, ctx.now, ctx.actor)
+        after = evolve(after, event, place)
+    return Accepted([event for event, _ in found], [again for _, again in found], after)
+
 
 Verb = Callable[[Any, DefinitionState, Decision], Outcome]
 VERBS: Final[dict[type[msgspec.Struct], Verb]] = {
@@ -32,6 +52,7 @@ ASKED: Final[dict[type[msgspec.Struct], Verb]] = {
     SubscriptionClosed: decide_closed,
     FireTimer: decide_fire,
     DeleteDefinition: decide_delete,
+    RetryIncident: decide_retry,
 }
 """What is asked of one that is there."""
 
@@ -60,7 +81,7 @@ class DefinitionAggregate:
 
     type = "definition"
     form = 2  # From 2 on it has starts.
-    has_incidents = False
+    has_incidents = True
 
     decide = staticmethod(decide)
     evolve = staticmethod(evolve)

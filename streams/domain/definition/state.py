@@ -16,8 +16,10 @@ from schemas.definition_events import (
     ListedStart,
     ScheduleFired,
 )
+from schemas.events import ErrorOccurred, IncidentResolved
 from streams.domain.net.model import Version
 from streams.domain.protocol import Accepted, Decision, EventPlace, RecordDefinition
+from streams.domain.stalls import resolved, stalled
 
 SUBMITTED, PUBLISHED, REFUSED, DELETED = "submitted", "published", "refused", "deleted"
 SOUND, UNSOUND, UNKNOWN = "sound", "unsound", "unknown"
@@ -64,6 +66,8 @@ class DefinitionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     newest: str = ""
     """The version whose starts these are; empty where it has none."""
     starts: list[OpenStart] = []
+    incidents: dict[int, bytes] = {}
+    """Commands that a defect kept from being applied, by sequence of `error.occurred`."""
 
     def last_published(self) -> Version | None:
         """Return the greatest published version, where there is one."""
@@ -89,7 +93,7 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
     """Apply one event."""
     before = state or EMPTY
     versions = dict(before.versions)
-    newest, starts = before.newest, before.starts
+    newest, starts, incidents = before.newest, before.starts, before.incidents
     if isinstance(event, DefinitionSubmitted):
         versions[event.version] = VersionState(
             SUBMITTED,
@@ -113,7 +117,11 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
         known = versions[event.version]
         versions[event.version] = _decided(known, DELETED, known.verdict)
         newest, starts = event.newest, [_open(one) for one in event.starts]
-    return DefinitionState(at.sequence, versions, newest, starts)
+    elif isinstance(event, ErrorOccurred):
+        incidents = stalled(incidents, event, at)
+    elif isinstance(event, IncidentResolved):
+        incidents = resolved(incidents, event)
+    return DefinitionState(at.sequence, versions, newest, starts, incidents)
 
 
 def _open(start: ListedStart) -> OpenStart:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.call_events import CallFailed
 from schemas.commands import CompleteCall, FailCall
-from schemas.events import CallFailed, Moves, NodeExecuted
+from schemas.events import Moves, NodeExecuted
 from schemas.json_text import canonical, parse
 from streams.domain.instance.advance import leave, moved, throw, undo_next
 from streams.domain.instance.compensate import end_step, record, record_child, trigger_of
-from streams.domain.instance.enter import incident
+from streams.domain.instance.ending import STOPPED
+from streams.domain.instance.enter import enter, incident, shortened
 from streams.domain.instance.fitting import fitting
 from streams.domain.instance.handlers import handler_of
 from streams.domain.instance.limits import too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes, stay
 from streams.domain.instance.places import UNDO, at, scope_of
-from streams.domain.instance.recover import Failed, recover
-from streams.domain.instance.state import InstanceState, OpenCall
+from streams.domain.instance.recover import RETRY, Failed, recover
+from streams.domain.instance.retries import delay_ms
+from streams.domain.instance.state import SUSPENDED, InstanceState, OpenCall
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.model import Call
@@ -77,25 +80,69 @@ def _complete(work: Work, command: CompleteCall, call: OpenCall, output: Any) ->
 
 
 def decide_fail_call(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:
-    """The child did not complete: what the author says of it is done, else an operator is needed.
-
-    A retry of the incident starts another child.
-    """
+    """The child did not complete: another one is started, or what follows a failure is done."""
     call = state.calls.get(command.call)
     if call is None:
         return _not_undone(command, state, ctx)
+    if call.retry_at:
+        return Accepted([], [], state)
     work = Work(state, ctx)
-    if recovery_of(work.graph.definition, call.node) is not None:
-        _recover(work, command, call)
+    again_at = _again_at(work, command, call)
+    if again_at:
+        work.emit(_failed(command, call, RETRY, Moves(), again_at))
+        if again_at <= ctx.now and state.status != SUSPENDED:
+            enter(work, call.node, call.token)
         return work.accepted()
-    scope = scope_of(state.tokens[call.token])
+    said = recovery_of(work.graph.definition, call.node) is not None
+    if command.refused and not said:
+        _not_started(work, command, call)
+        return work.accepted()
+
+    def cause(recovery: str, moves: Moves) -> CallFailed:
+        return _failed(command, call, recovery, moves)
+
+    recover(work, Failed(call.node, call.token, command.code, _message(work, command, call)), cause)
+    return work.accepted()
+
+
+def _again_at(work: Work, command: FailCall, call: OpenCall) -> int:
+    """Return when another child is started; 0 where none is.
+
+    What could not start would not start again, and what people stopped they want stopped.
+    """
+    kind = work.graph.nodes[call.node].kind
+    assert isinstance(kind, Call)
+    retries = call.attempt - 1
+    if kind.retry is None or command.refused or command.code == STOPPED:
+        return 0
+    if retries >= kind.retry.max_attempts:
+        return 0
+    return work.ctx.now + delay_ms(kind.retry, retries)
+
+
+def _failed(
+    command: FailCall, call: OpenCall, recovery: str, moves: Moves, again_at: int = 0
+) -> CallFailed:
+    ids = (command.call, call.node, call.child_id)
+    return CallFailed(*ids, command.code, command.message, recovery, moves, again_at)
+
+
+def _not_started(work: Work, command: FailCall, call: OpenCall) -> None:
+    """There is no child: the engine cannot go on, so that an operator mends what is missing."""
+    scope = scope_of(work.state.tokens[call.token])
     handler = handler_of(work, command.code, call.node, call.token, scope)
-    message = f"the called workflow {call.child_id} did not complete: {command.message}"
+    message = _message(work, command, call)
     if handler is None:
         incident(work, call.node, call.token, command.code, message)
     else:
         throw(work, command.code, message, call.node, handler)
-    return work.accepted()
+
+
+def _message(work: Work, command: FailCall, call: OpenCall) -> str:
+    """Return the error's message: it names the child, and so the whole chain of causes."""
+    how = "could not start" if command.refused else "did not complete"
+    message = f"the called workflow {call.child_id} {how}: {command.message}"
+    return shortened(message, work.ctx.limits.text)
 
 
 def _not_undone(command: FailCall, state: InstanceState, ctx: Decision) -> Outcome:
@@ -110,11 +157,3 @@ def _not_undone(command: FailCall, state: InstanceState, ctx: Decision) -> Outco
     place = "" if rollback.node else UNDO
     incident(work, rollback.node, token, command.code, message, place=place)
     return work.accepted()
-
-
-def _recover(work: Work, command: FailCall, call: OpenCall) -> None:
-    def cause(recovery: str, moves: Moves) -> CallFailed:
-        ids = (command.call, call.node, call.child_id)
-        return CallFailed(*ids, command.code, command.message, recovery, moves)
-
-    recover(work, Failed(call.node, call.token, command.code, command.message), cause)

@@ -68,7 +68,7 @@ def _undo_all(work: Work, reason: str, *, caller: int = 0, cancels: bool = False
         return False
     if work.state.status == SUSPENDED:
         work.emit(WorkflowResumed(reason))
-    for call in list(work.state.calls.values()):
+    for call in list(work.state.children()):
         record_child(work, call.node, ROOT, call.child_id)
     consumed = stop_work(work, reason or _WHY)
     undo_next(work, trigger_all(work, consumed, reason=reason, caller=caller, cancels=cancels))

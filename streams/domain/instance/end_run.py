@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.events import ActivityFailed, CallFailed, Moves, NodeExecuted, NodeSkipped
+from schemas.call_events import CallFailed
+from schemas.events import ActivityFailed, Moves, NodeExecuted, NodeSkipped
 from schemas.iteration_events import ItemCompleted
 from schemas.json_text import parse
 from streams.domain.instance.compensate import record_run

@@ -33,6 +33,8 @@ from streams.domain.net.scopes import begins_of
 
 RESULT: Final = "/result"
 """Place of the token that waits where the result of a workflow or a scope cannot be computed."""
+STOPPED: Final = "State"
+"""Code of a child that was cancelled or terminated."""
 
 
 def complete_if_done(work: Work) -> None:
@@ -140,4 +142,4 @@ def tell_parent(work: Work, call: int, how: str, reason: str) -> None:
     parent = work.state.parent
     if parent.id:
         message = f"it was {how}" + (f": {reason}" if reason else "")
-        work.send(parent.id, parent.incarnation, FailCall(call, "State", message))
+        work.send(parent.id, parent.incarnation, FailCall(call, STOPPED, message))

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas import events as e
+from schemas.call_events import CallFailed, CallStarted
 from schemas.restart_events import WorkflowRestarted
 from streams.domain.instance import state as s
 from streams.domain.instance.evolve_approval import APPROVALS
@@ -59,27 +60,20 @@ def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> Inst
 def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> InstanceState:
     if state.status == s.CREATED and state.sequence:
         return _moved(state, event.moves, at, status=s.RUNNING)
-    fresh = InstanceState(
-        s.RUNNING,
-        at.sequence,
-        at.incarnation,
-        event.definition_id,
-        event.definition_version,
-        event.variables,
-        _NONE,
-        1,
-        _NONE,
-        _NONE,
-        _NONE,
-        _NONE,
-        event.moves.path[-KEPT:],
-        [],
-        at.time,
-        at.actor,
-        0,
-        event.parent,
-        "",
-        event.metadata,
+    # By a copy: a new state makes a dict for each field that holds nothing.
+    fresh = replace(
+        NOTHING,
+        status=s.RUNNING,
+        sequence=at.sequence,
+        incarnation=at.incarnation,
+        definition_id=event.definition_id,
+        definition_version=event.definition_version,
+        variables=event.variables,
+        path=event.moves.path[-KEPT:],
+        created_at=at.time,
+        created_by=at.actor,
+        parent=event.parent,
+        metadata=event.metadata,
     )
     if event.moves.produced or event.moves.writes:
         moves = e.Moves([], event.moves.produced, [], event.moves.writes)
@@ -250,15 +244,19 @@ def _timer_scheduled(
     return replace(state, sequence=at.sequence, timers=timers, **place)
 
 
-def _call_started(state: InstanceState, event: e.CallStarted, at: EventPlace) -> InstanceState:
-    call = s.OpenCall(event.node, event.token, event.child_id)
+def _call_started(state: InstanceState, event: CallStarted, at: EventPlace) -> InstanceState:
+    calls = {key: one for key, one in state.calls.items() if one.token != event.token}
+    calls[at.sequence] = s.OpenCall(event.node, event.token, event.child_id, event.attempt)
     place = _placed(state, event.token, event.node)
-    return replace(state, sequence=at.sequence, calls={**state.calls, at.sequence: call}, **place)
+    return replace(state, sequence=at.sequence, calls=calls, **place)
 
 
-def _call_failed(state: InstanceState, event: e.CallFailed, at: EventPlace) -> InstanceState:
+def _call_failed(state: InstanceState, event: CallFailed, at: EventPlace) -> InstanceState:
     errors = _errors(state, f"{event.node}: {event.code}: {event.message}")
     rest = _without(state.calls, event.call)
+    former = state.calls.get(event.call)
+    if event.retry_at and former is not None:
+        rest[event.call] = replace(former, retry_at=event.retry_at)
     return _moved(state, event.moves, at, calls=rest, errors=errors)
 
 
@@ -310,7 +308,9 @@ def _event_triggered(
 
 
 def _error_occurred(state: InstanceState, event: e.ErrorOccurred, at: EventPlace) -> InstanceState:
-    incident = s.Incident(event.code, event.message, event.node, event.token, event.command)
+    incident = s.Incident(
+        event.code, event.message, event.node, event.token, event.command, event.seen
+    )
     incidents = {**state.incidents, at.sequence: incident}
     where = f"{event.node}: " if event.node else ""
     errors = _errors(state, f"{where}{event.code}: {event.message}")
@@ -357,8 +357,8 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     e.ActivityFailed: _activity_failed,
     e.ActivityCancelled: _activity_cancelled,
     e.TimerScheduled: _timer_scheduled,
-    e.CallStarted: _call_started,
-    e.CallFailed: _call_failed,
+    CallStarted: _call_started,
+    CallFailed: _call_failed,
     e.NodeExecuted: _node_executed,
     e.ScopeStarted: _scope_started,
     e.EventAwaited: _event_awaited,

@@ -57,7 +57,7 @@ def stop_work(work: Work, reason: str) -> list[int]:
 def _stop(work: Work, tokens: list[int], reason: str) -> list[int]:
     gone = frozenset(tokens)
     _stop_activities(work, gone, reason)
-    for call in work.state.calls.values():
+    for call in work.state.children():
         if call.token in gone:
             work.send(call.child_id, "", CancelInstance(reason))
     return tokens
@@ -84,6 +84,6 @@ def clean_up(work: Work, reason: str) -> None:
     for key, activity in work.state.activities.items():
         if not activity.retry_at:
             work.cancel_task(key, activity.attempt, reason)
-    for call in work.state.calls.values():
+    for call in work.state.children():
         work.send(call.child_id, "", CancelInstance(reason))
     cancel_approvals(work, reason)

@@ -19,6 +19,7 @@ from streams.domain.instance.lifecycle import illegal, too_long
 from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.outputs import UNMAPPED, mapped, result_writes
 from streams.domain.instance.places import ARMED, bare, scope_of
+from streams.domain.instance.recover import compensated
 from streams.domain.instance.runs import is_run_of
 from streams.domain.instance.state import Incident, InstanceState
 from streams.domain.instance.variables import given_variables, local_name, seen_from
@@ -89,7 +90,9 @@ def decide_skip(command: SkipNode, state: InstanceState, ctx: Decision) -> Outco
         return NodeSkipped(found.node, command.incident, command.reason, moves)
 
     work.emit(IncidentResolved(command.incident, "skipped"))
-    if flow is None:
+    if found.token in state.compensations:
+        compensated(work, found.token, scope, cause)
+    elif flow is None:
         leave(work, found.node, [found.token], {}, cause, scope)
     else:
         _leave_by(work, flow, found.token, cause, scope)
@@ -111,7 +114,7 @@ def _flow(work: Work, node: str, wanted: str, scope: int) -> Flow | Rejected | N
         return None  # What follows the node follows when all its runs are done.
     flows = [route.flow for route in work.graph.outgoing[node]]
     names = ", ".join(flow.id for flow in flows)
-    if node in work.graph.undoing and not wanted:
+    if not wanted and (node in work.graph.undoing or node in work.graph.compensated):
         return None
     if wanted:
         found = next((flow for flow in flows if flow.id == wanted), None)
@@ -264,6 +267,9 @@ def _complete(
         except LimitError as error:
             return Rejected("limit_exceeded", str(error))
     consumed = stop_token(work, aim.token, command.reason or f"{node} was completed by hand")
+    if aim.token in work.state.compensations:
+        compensated(work, aim.token, scope, cause)
+        return None
     leave(work, node, consumed, writes, cause, scope)
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.events import NO_PARENT, Parent
 from streams.domain.instance.chunks import Chunks
@@ -77,6 +78,9 @@ class OpenCall(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     token: int
     child_id: str
+    attempt: int = 1
+    retry_at: int = 0
+    """When another child is due; 0 while one is under way."""
 
 
 class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -87,6 +91,8 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     token: int
     command: bytes = b""
+    seen: bytes = b""
+    """JSON of what the output saw of the event that came, by name: a retry sees it again."""
 
 
 class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -269,6 +275,10 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     resting: dict[int, str] = {}
     """Place by token where a restart begins again."""
 
+    def children(self) -> Iterator[OpenCall]:
+        """Yield the calls whose child is under way."""
+        return (call for call in self.calls.values() if not call.retry_at)
+
     def completions_kept(self) -> Iterator[Completion]:
         """Yield all that can be undone, and what is being undone."""
         yield from self.completions.values()
@@ -276,6 +286,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
             yield from rollback.steps.values()
 
 
+_NOTHING: Final = InstanceState(CREATED, 0, "")
 encode_state = msgspec.msgpack.Encoder().encode
 decode_state = msgspec.msgpack.Decoder(InstanceState).decode
 
@@ -287,7 +298,10 @@ def remnant(state: InstanceState) -> InstanceState:
     """
     if state.restartable and state.status == FAILED:
         return state
-    return InstanceState(state.status, state.sequence, state.incarnation)
+    # By a copy: a new state makes a dict for each field that holds nothing.
+    return replace(
+        _NOTHING, status=state.status, sequence=state.sequence, incarnation=state.incarnation
+    )
 
 
 class Remnant(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -7,7 +7,7 @@ from schemas.events import Moves, NodeExecuted
 from streams.domain.instance.advance import leave
 from streams.domain.instance.approval_overdue import escalate
 from streams.domain.instance.combined import came
-from streams.domain.instance.enter import again
+from streams.domain.instance.enter import again, enter
 from streams.domain.instance.fail_activity import fail, kind_of
 from streams.domain.instance.notify import remind
 from streams.domain.instance.outputs import UNMAPPED, mapped, stay
@@ -18,7 +18,7 @@ from streams.domain.instance.work import Work
 from streams.domain.protocol import Decision, Outcome
 
 TIMER, RETRY, START, CLOSE, BEAT, CATCH = "timer", "retry", "start", "close", "beat", "catch"
-NOTIFY, ESCALATE, LOCK = "notify", "escalate", "lock"
+NOTIFY, ESCALATE, LOCK, CALL = "notify", "escalate", "lock", "call"
 Moment = tuple[int, str, int]
 """Due time, what for, and the token or activity."""
 
@@ -33,6 +33,7 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
     found.extend(
         (one.escalate_at, ESCALATE, key) for key, one in state.approvals.items() if one.escalate_at
     )
+    found.extend((one.retry_at, CALL, key) for key, one in state.calls.items() if one.retry_at)
     found.extend((one.extend_at, LOCK, n) for n, one in state.sections.items() if one.extend_at)
     for key, activity in state.activities.items():
         if activity.retry_at:
@@ -51,9 +52,22 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
 
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
-    waits = state.timers or state.activities or state.subscriptions or state.notifications
-    if state.status != RUNNING or not (waits or state.approvals or state.sections):
+    if state.status != RUNNING:
         return 0
+    if not (
+        state.timers
+        or state.subscriptions
+        or state.notifications
+        or state.approvals
+        or state.sections
+        or state.calls
+    ):
+        # Only activities, and mostly without a deadline: no list is made for them.
+        for one in state.activities.values():
+            if one.close_by or one.retry_at or one.start_by or one.beat_by:
+                break
+        else:
+            return 0
     found = moments(state, beats)
     return min(found)[0] if found else 0
 
@@ -83,6 +97,10 @@ def _fire(work: Work, moment: Moment) -> None:
         return
     if what == ESCALATE:
         escalate(work, key)
+        return
+    if what == CALL:
+        call = work.state.calls[key]
+        enter(work, call.node, call.token)
         return
     if what == LOCK:
         extend(work, key)

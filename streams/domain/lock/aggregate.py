@@ -31,6 +31,20 @@ from streams.domain.lock.release import (
 from streams.domain.lock.state import LockState, is_finished, next_due
 from streams.domain.lock.work import Work
 from streams.domain.protocol import Decision, Outcome, Rejected, conflict
+from streams.domain.stalls import retried
+
+
+def decide_retry(command: c.RetryIncident, work: Work) -> Outcome:
+    """Apply again what a defect stopped."""
+    kept = {} if work.state is None else work.state.incidents
+    found = retried(command, kept, f"lock {work.ctx.aggregate_id!r}")
+    if isinstance(found, Rejected):
+        return found
+    for event, again in found:
+        work.effects.append(again)
+        work.emit(event)
+    return work.accepted()
+
 
 VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Work], Outcome]]] = {
     c.AcquireLock: decide_acquire,
@@ -40,6 +54,7 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Work], Outcome]]] = {
     c.RequestLock: decide_request,
     c.ReturnLock: decide_return,
     c.FireTimer: decide_fire,
+    c.RetryIncident: decide_retry,
 }
 """Which function decides which command."""
 
@@ -59,7 +74,8 @@ def decide(command: msgspec.Struct, state: LockState | None, ctx: Decision) -> O
     if 0 <= ctx.expected_sequence != sequence:
         return conflict(ctx, sequence)
     work = Work(state, ctx)
-    work.settle()
+    if not isinstance(command, c.RetryIncident):  # It must not meet the same defect again.
+        work.settle()
     return verb(command, work)
 
 
@@ -68,7 +84,7 @@ class LockAggregate:
 
     type = "lock"
     form = 1
-    has_incidents = False
+    has_incidents = True
 
     decide = staticmethod(decide)
     evolve = staticmethod(evolve)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.lock_events import (
     LockAcquired,
     LockExtended,
@@ -27,6 +28,7 @@ from streams.domain.lock.state import (
     release_mark,
 )
 from streams.domain.protocol import EventPlace
+from streams.domain.stalls import resolved, stalled
 
 _EMPTY: Final = LockState()
 
@@ -82,12 +84,22 @@ def _refused(state: LockState, event: LockRequestRefused, _: EventPlace) -> Lock
     )
 
 
+def _error(state: LockState, event: ErrorOccurred, at: EventPlace) -> LockState:
+    return replace(state, incidents=stalled(state.incidents, event, at))
+
+
+def _resolved(state: LockState, event: IncidentResolved, _: EventPlace) -> LockState:
+    return replace(state, incidents=resolved(state.incidents, event))
+
+
 APPLIERS: Final[dict[type[msgspec.Struct], Callable[[LockState, Any, EventPlace], LockState]]] = {
     LockRequested: _requested,
     LockAcquired: _acquired,
     LockExtended: _extended,
     LockReleased: _released,
     LockRequestRefused: _refused,
+    ErrorOccurred: _error,
+    IncidentResolved: _resolved,
 }
 """The applier of each event."""
 

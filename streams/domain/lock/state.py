@@ -59,6 +59,8 @@ class LockState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When the last holder lost it, milliseconds since 1970."""
     recent: tuple[bytes, ...] = ()
     """Marks of what is over, newest last."""
+    incidents: dict[int, bytes] = {}
+    """Commands that a defect kept from being applied, by sequence of `error.occurred`."""
 
 
 def mark(text: str) -> bytes:
@@ -86,4 +88,6 @@ def next_due(state: LockState, _beats: dict[int, int]) -> int:
 
 def is_finished(state: LockState) -> bool:
     """Tell whether the lock may be forgotten in time: it is free, and its token is no risk."""
+    if state.incidents:
+        return False
     return state.holder is None and state.token - state.freed_at <= LEAD_MAX_MS

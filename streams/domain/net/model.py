@@ -179,9 +179,14 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
     spread: bool = False
     """True: the child is a root of its own, on a partition of its own."""
     on_failure: Recovery | None = None
-    """None: the definition's default, else an incident whose retry starts another child."""
+    """None: the definition's default, else the engine's."""
     compensate_with: str = ""
     """The node that undoes it when it is done; empty: the child undoes itself."""
+    retry: Retry | None = None
+    """How often another child is started where one has failed; None: never.
+
+    The definition's default is for activities: a child has retries of its own.
+    """
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -298,7 +303,7 @@ class Compensate(msgspec.Struct, frozen=True, gc=False, tag="compensate"):
 
 
 class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
-    """An event on the edge of an activity, a call, a scope: a way out of it."""
+    """An event on the edge of what takes its time, as an activity or a catch: a way out of it."""
 
     host: str
     trigger: Trigger
@@ -312,6 +317,8 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Approval | Call | Scope
+"""Work: kinds that may be repeated, undone, and fail."""
+Bounded = Host | Timer | Catch | Wait
 """Kinds that may have boundary events."""
 Waiting = (
     Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait

@@ -12,6 +12,7 @@ from schemas import watch_events as e
 from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.ids import subscription_ref
 from streams.domain.protocol import EventPlace
+from streams.domain.stalls import resolved, stalled
 from streams.domain.watch.state import EMPTY, NOTHING, Match, Pending, Wait, WatchState
 
 Owned = e.WatchOpened | e.WatchTaken | e.WatchRejected | e.WatchEnded
@@ -105,12 +106,11 @@ def _ended(state: WatchState, event: e.WatchEnded, _: EventPlace) -> WatchState:
 
 
 def _error(state: WatchState, event: ErrorOccurred, at: EventPlace) -> WatchState:
-    return replace(state, incidents={**state.incidents, at.sequence: event.command})
+    return replace(state, incidents=stalled(state.incidents, event, at))
 
 
 def _resolved(state: WatchState, event: IncidentResolved, _: EventPlace) -> WatchState:
-    rest = {number: kept for number, kept in state.incidents.items() if number != event.incident}
-    return replace(state, incidents=rest)
+    return replace(state, incidents=resolved(state.incidents, event))
 
 
 APPLIERS: Final[dict[type[msgspec.Struct], Callable[[WatchState, Any, EventPlace], WatchState]]] = {
