@@ -45,7 +45,7 @@ class Version(msgspec.Struct):
     code: str
     """Why it was refused."""
     message: str
-    """The same in words; of a published one, why it is not known to be sound."""
+    """The same in words; of a published one what does not hold, or is worth a word."""
     submitted_at: int
     submitted_by: str
     decided_at: int | None

@@ -14,6 +14,7 @@ import typer
 from connectors.cli.connection import client, kafka
 from connectors.cli.definition_delete import delete, deletion_told
 from connectors.cli.failures import FAILED, NotFoundError
+from connectors.cli.groups import Sound, WithOption, at_once, groups_of, named, names_for
 from connectors.cli.known_types import remarks_on_types
 from connectors.cli.nets import NetOption, PnmlOption, write_net, write_net_of
 from connectors.cli.output import JsonOption, as_json, fault, note, rows, say
@@ -24,7 +25,6 @@ from connectors.client.compacted import newest
 from connectors.client.outcomes import Publication
 from schemas.definitions import DefinitionRecord
 from schemas.json_text import parse
-from streams.domain.net.model import Definition
 from streams.domain.net.soundness import STATES_MAX
 from streams.forms import Problem, prove, prove_together
 from topics.names import Names
@@ -37,8 +37,6 @@ _PATIENCE_SECONDS = 2.0
 MaxStates = Annotated[
     int, typer.Option(min=1, help="States to look at before soundness counts as unknown.")
 ]
-Sound = tuple[str, str, Definition]
-"""A source, its file's name, its model."""
 Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files.", exists=True)]
 
 
@@ -54,6 +52,7 @@ def validate(
             "--registered", help="Also say which activity types no worker knows (asks Kafka)."
         ),
     ] = False,
+    company: WithOption = None,
     json: JsonOption = False,
 ) -> None:
     """Check definitions without a broker: form, structure, and whether every run can end.
@@ -79,7 +78,8 @@ def validate(
             told = f"{definition.id} {definition.version} is well formed and sound"
             say(f"{file}: {told} ({verdict.states:,} states)")
         sound += [(text, str(file), definition)] if verdict.sound else []
-    found += _together(sound, max_states, quiet=json or shown)
+    others = named(company, sound, _records()) if company else []
+    found += _together([*sound, *others], max_states, quiet=json or shown)[0]
     found += _remarks(sound) if registered else []
     if json and not shown:
         as_json(found)
@@ -105,39 +105,51 @@ def publish(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for the verdict on each.")
     ] = VERDICT_SECONDS,
+    company: WithOption = None,
     json: JsonOption = False,
 ) -> None:
     """Prove definitions sound, and publish them; a version is immutable once published.
 
     Nothing is sent where this machine finds something wrong with one of them. What is sent is
-    judged again by `tidemill verifier`, and published by its verdict alone.
+    judged again by `tidemill verifier`, and published by its verdict alone. Files that call each
+    other or speak with each other are published together, or none of them is.
     """
     states = max_states or STATES_MAX
     sources = [_checked(file, states, allow_unsound=allow_unsound) for file in files]
-    _check_together(sources, states, allow_unsound=allow_unsound)
+    others = named(company, sources, _records()) if company else []
+    groups = groups_of(sources)
+    for group in groups:
+        _check_together([*group, *others], states, allow_unsound=allow_unsound)
     with client() as made:
         for problem in _remarks(sources):
             note(str(problem))
-        for text, _, definition in sources:
-            name = definition.id
-            with _waiting(name) as waiting:
-                done = made.publish(
-                    name,
-                    text,
-                    allow_unsound=allow_unsound,
-                    max_states=max_states,
-                    timeout=timeout,
-                    waiting=waiting,
-                )
-            _tell(done, json=json)
+        for group in groups:
+
+            def send(one: Sound, group: list[Sound] = group) -> Publication:
+                text, _, definition = one
+                with _waiting(definition.id) as waiting:
+                    return made.publish(
+                        definition.id,
+                        text,
+                        allow_unsound=allow_unsound,
+                        max_states=max_states,
+                        sound_with=names_for(one, group, company or []),
+                        timeout=timeout,
+                        waiting=waiting,
+                    )
+
+            for done in at_once(send, group):
+                _tell(done, json=json)
 
 
-def _together(sound: list[Sound], max_states: int, *, quiet: bool) -> list[Problem]:
-    """Return what is wrong with sound definitions together; say so where nothing is."""
+def _together(
+    sound: list[Sound], max_states: int, *, quiet: bool
+) -> tuple[list[Problem], bool | None]:
+    """Return what is wrong with sound definitions together, and whether they can all end."""
     problems, accord = prove_together(sound, max_states)
     if accord.sound and accord.parties and not quiet:
         say(f"{', '.join(accord.parties)}: all can end together ({accord.states:,} states)")
-    return problems
+    return problems, accord.sound
 
 
 def _remarks(sources: list[Sound]) -> list[Problem]:
@@ -149,10 +161,10 @@ def _remarks(sources: list[Sound]) -> list[Problem]:
 
 def _check_together(sources: list[Sound], max_states: int, *, allow_unsound: bool) -> None:
     """Refuse to send what cannot all end together; warn of what is only worth a word."""
-    problems = _together(sources, max_states, quiet=True)
+    problems, is_sound = _together(sources, max_states, quiet=True)
     for problem in problems:
         fault(str(problem))
-    if any(problem.severity == "error" for problem in problems) and not allow_unsound:
+    if not is_sound and not allow_unsound:
         fault("nothing is published: mend this, or give --allow-unsound")
         raise typer.Exit(FAILED)
 
@@ -203,9 +215,10 @@ def _tell(done: Publication, *, json: bool) -> None:
         return
     if done.verdict in {"unsound", "unknown"}:
         say(f"{done.id} {done.version} is published, and marked as {done.verdict}")
-        note(done.message)
     else:
         say(f"{done.id} {done.version} is published")
+    if done.message:
+        note(done.message)
 
 
 @app.command("list")
@@ -215,11 +228,11 @@ def listed(
 ) -> None:
     """List every version that was submitted, and how it stands."""
     found = [
-        (r.definition_id, r.version, r.status, _marking(r))
+        (r.definition_id, r.version, r.status, _marking(r), _warnings(r))
         for r in _records()
         if everything or r.status != "deleted"
     ]
-    columns = ("id", "version", "status", "verdict")
+    columns = ("id", "version", "status", "verdict", "warnings")
     rows(columns, found, json=json, empty="nothing is published yet")
 
 
@@ -263,6 +276,12 @@ def _marking(record: DefinitionRecord) -> str:
     """Return the verdict on a version, or why there is none."""
     none = "waiting" if record.status == "submitted" else "not verified"
     return record.verdict or none
+
+
+def _warnings(record: DefinitionRecord) -> int:
+    """Return how much `show` has to say of a sound version."""
+    is_sound = record.status == "published" and record.verdict == "sound"
+    return len(record.message.splitlines()) if is_sound else 0
 
 
 def _records() -> list[DefinitionRecord]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
@@ -245,6 +245,7 @@ class Client(ActivityTypeCommands, ApprovalCommands, ByHand, DefinitionCommands,
         *,
         allow_unsound: bool = False,
         max_states: int = 0,
+        sound_with: Sequence[str] = (),
         timeout: float = VERDICT_SECONDS,
         waiting: Waiting = lambda _seconds: None,
     ) -> Publication:
@@ -256,6 +257,8 @@ class Client(ActivityTypeCommands, ApprovalCommands, ByHand, DefinitionCommands,
             options: What the command carries.
             allow_unsound: Publish it whatever the verdict says, and mark it with it.
             max_states: How far its proof may go; 0: as far as the verifier goes.
+            sound_with: What it is to be sound together with: `id@version`, submitted at the same
+                moment or published, or `id` for the newest published one.
             timeout: Seconds to wait for the verdict, once it is submitted.
             waiting: Called now and then with the seconds waited for the verdict.
 
@@ -264,7 +267,7 @@ class Client(ActivityTypeCommands, ApprovalCommands, ByHand, DefinitionCommands,
             CommandRejectedError: it is not well formed, or the version is taken.
             NoAnswerError: no engine, or no verifier, has answered; it may still be published.
         """
-        body = c.PublishDefinition(source, allow_unsound, max_states)
+        body = c.PublishDefinition(source, allow_unsound, max_states, [*sound_with])
         with Outcomes(self._servers, self._names, options.tenant, definition_id) as outcomes:
             patience = max(timeout, ANSWER_SECONDS)
             reply = self.call("definition", definition_id, body, options, timeout=patience).reply

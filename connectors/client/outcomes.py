@@ -41,7 +41,7 @@ class Publication(NamedTuple):
     verdict: str
     """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: nobody verified it."""
     message: str
-    """What does not hold, or why soundness is not known."""
+    """What does not hold, or why soundness is not known; of a sound one what is worth a word."""
 
 
 class Outcome(NamedTuple):
