@@ -24,6 +24,7 @@ from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.runs import is_run_of, named
+from streams.domain.instance.sections import fence, seen_at
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
@@ -50,6 +51,8 @@ def enter(work: Work, node: str, token: int) -> None:
     kind = work.graph.nodes[node].kind
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
+        if node in work.graph.locks and fence(work, node, token, scope) is None:
+            return
         events = []
         if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
             events = events_on(work, node, token, scope)
@@ -144,7 +147,7 @@ def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> 
             f"{kind.queue}`, then retry this incident",
         )
         return
-    given = work.graph.inputs[node].json(seen_from(work.state, scope))
+    given = work.graph.inputs[node].json(seen_at(work, node, token, scope))
     _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
     if work.graph.merges:
@@ -263,7 +266,7 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"the child's id {child[:40]}… would have {len(child)} characters, the limit is "
             f"{ID_LENGTH_MAX}: workflows call each other too deep"
         )
-    seen = seen_from(state, scope)
+    seen = seen_at(work, node, token, scope)
     variables = {name: value.json(seen) for name, value in work.graph.given[node]}
     given = object_bytes(variables)
     if len(given) > ctx.limits.state:

@@ -123,6 +123,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """The node that undoes it when it is done; empty for none."""
     output_schema: Any = None
     """JSON Schema of what the worker returns; None for anything."""
+    lock: Locking | None = None
+    """Held while it is at work, over all its attempts."""
 
 
 class ExclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="exclusive"):
@@ -187,6 +189,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
 
     The definition's default is for activities: a child has retries of its own.
     """
+    lock: Locking | None = None
+    """Held while children of it run."""
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
