@@ -21,8 +21,8 @@ from streams.domain.protocol import Decision, DispatchActivity, Limits, SendComm
 from streams.forms import read_for_decision
 from streams.runtime.slots import Cache, Overlay
 from streams.runtime.store import Meta
+from streams.testing.known_definitions import KnownDefinitions
 from streams.testing.memory_store import MemoryStore
-from streams.testing.spec import KnownDefinitions
 
 EACH = """
 id: list

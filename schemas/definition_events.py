@@ -10,9 +10,10 @@ class ListedStart(msgspec.Struct, frozen=True, gc=False):
 
     node: str
     kind: str
-    """`message`, `signal` or `timer`."""
+    """`message`, `signal`, `device` or `timer`."""
     name: str = ""
-    """Of the message or the signal; of a timer its values, as `cron 0 9 * * MON, zone …`."""
+    """Of the message or the signal; of a timer its values, as `cron 0 9 * * MON, zone …`, of a
+    device its id or their pattern, then what of it, as `freezer-*, metric t, above 30`."""
     due: int = 0
     """Timers: when it is due first, ms since 1970; 0: not any more."""
     schedule: str = ""
@@ -35,6 +36,8 @@ class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
     """It waits for a verdict. False in what former releases wrote: they published at once."""
     command_id: str = ""
     """Of the command that submitted it."""
+    sound_with: list[str] = []
+    """What it is to be sound together with: `id@version`, or `id`."""
 
 
 class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
@@ -45,9 +48,10 @@ class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
     verdict: str = ""
     """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: never verified."""
     message: str = ""
-    """What does not hold, or why soundness is not known."""
+    """What does not hold, or why soundness is not known; of a sound one what is worth a word."""
     violations: bytes = b"[]"
-    """A JSON array of what does not hold: property, node, line, message, trace."""
+    """A JSON array of what does not hold: property, node, line, message, trace, and of several
+    definitions together also definition and severity."""
     starts: list[ListedStart] = []
     """What starts instances of it from now on; the starts of former versions are over."""
 

@@ -95,6 +95,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     watch_commands.MeetWaits: "MeetWaits",
     watch_commands.WatchDevice: "WatchDevice",
     watch_commands.UnwatchDevice: "UnwatchDevice",
+    watch_commands.StandWatch: "StandWatch",
+    watch_commands.LookForStarts: "LookForStarts",
     results.CompleteActivity: "CompleteActivity",
     results.FailActivity: "FailActivity",
     results.ReportActivityStarted: "ReportActivityStarted",
@@ -209,11 +211,11 @@ VERSIONS: Final[dict[str, int]] = {
     "WorkflowCreated": 2,
     "WorkflowStarted": 2,
     "ActivityStarted": 2,
-    "PublishDefinition": 2,
-    "DefinitionSubmitted": 2,
+    "PublishDefinition": 3,
+    "DefinitionSubmitted": 3,
     "DefinitionPublished": 3,
     "DefinitionRefused": 2,
-    "DefinitionRecord": 3,
+    "DefinitionRecord": 4,
     "ActivityFailed": 2,
     "CompleteNode": 2,
     "NotificationRequested": 2,
@@ -225,6 +227,9 @@ VERSIONS: Final[dict[str, int]] = {
     "CompleteCall": 2,
     "EventAwaited": 2,
     "EventTriggered": 2,
+    "ErrorOccurred": 2,
+    "OpenWatch": 2,
+    "WatchOpened": 2,
 }
 """Present schema version by class name, where it is not 1."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.telemetry import Reading
 from schemas.watch_events import DeviceWait
 
 
@@ -54,3 +55,24 @@ class UnwatchDevice(msgspec.Struct, frozen=True, gc=False):
     """A watch tells its device that a wait is over (internal)."""
 
     wait: int
+
+
+class StandWatch(msgspec.Struct, frozen=True, gc=False):
+    """A device tells its watch that what definitions are started by has changed (internal).
+
+    The watch knows itself what they wait for now, and gives the readings back when it is opened.
+    """
+
+    readings: list[Reading] = []
+    """What the device has not judged yet; at most one."""
+
+
+class LookForStarts(msgspec.Struct, frozen=True, gc=False):
+    """A definition tells a device that what it is started by has changed (internal).
+
+    The device would see it at its next reading; one that is silent has none.
+    """
+
+    definition_id: str
+    version: str
+    """The version that is known by then."""

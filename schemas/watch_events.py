@@ -24,6 +24,8 @@ class DeviceWait(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How long it must hold without interruption, or how long the device must be silent."""
     initial: bool = False
     """True: what the device said last counts as if it came at the opening."""
+    start: str = ""
+    """A definition's: the name of its start, by which it knows it again."""
 
 
 class WatchMatch(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ import msgspec
 from schemas.activity_types import ActivityTypeRecord
 from schemas.commands import PublishDefinition
 from schemas.tasks import ActivityCancellation, ActivityTask
+from streams.domain.net.device_starts import DeviceStarts
 from streams.domain.net.model import Definition, Version
 
 
@@ -72,6 +73,10 @@ class Definitions(Protocol):
 
         It may be too old to be relied on: the definition itself decides what it starts.
         """
+        ...
+
+    def device_starts(self, tenant: str) -> DeviceStarts:
+        """Return what devices start, which may be too old as well."""
         ...
 
     def queue_exists(self, queue: str) -> bool:
@@ -143,6 +148,7 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     max_states: int = 0
     deletion: tuple[int, str, str, bool] = (0, "", "", False)
     """When, by whom, why, and whether it was published before."""
+    sound_with: list[str] = []
 
 
 class RecordActivityType(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ sender saw; the shard then waits for it before its transaction begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -16,12 +16,15 @@ from schemas.codec import DecodeError, decode
 from schemas.commands import CreateInstance, RunInstance, StartChild, TriggerInstance
 from schemas.definition_commands import DeleteDefinition
 from schemas.definitions import DefinitionRecord
+from schemas.watch_commands import LookForStarts
+from streams.domain.net.device_starts import NOTHING_STARTED, DeviceStarts
 from streams.domain.net.model import Definition, Version
 from streams.domain.net.starts import StartsByName
 from streams.domain.net.version_ranges import is_exact, newest
 from streams.runtime.inbox import Item
 
 log = structlog.get_logger(__name__)
+_BEGINNINGS: Final = frozenset({RunInstance, CreateInstance, StartChild, TriggerInstance})
 SourceReader = Callable[[str], Definition | list[str]]
 
 
@@ -45,6 +48,7 @@ class DefinitionBook:
         self._deleted: set[tuple[str, str, str]] = set()
         self._latest: dict[tuple[str, str], Definition] = {}
         self._starts: dict[str, StartsByName] = {}
+        self._device_starts: dict[str, DeviceStarts] = {}
         self.seen: dict[int, int] = {}
         """Highest position number of a definition record, by partition."""
 
@@ -80,6 +84,10 @@ class DefinitionBook:
         known = self._starts.get(tenant)
         return [] if known is None else known.of(kind, name)
 
+    def device_starts(self, tenant: str) -> DeviceStarts:
+        """Return what devices start: one value, read while a tail puts another in its place."""
+        return self._device_starts.get(tenant, NOTHING_STARTED)
+
     def queue_exists(self, queue: str) -> bool:
         """Tell whether the activity queue has a topic."""
         return self._queue_exists(queue)
@@ -105,33 +113,39 @@ class DefinitionBook:
             return
         tenant = envelope.context.tenant
         if body.status == "published":
-            self._publish(tenant, body)
+            self._publish(tenant, body, envelope.position)
         elif body.status == "deleted" and body.was_published:
-            self._delete(tenant, body)
+            self._delete(tenant, body, envelope.position)
         self.seen[partition] = max(self.seen.get(partition, 0), envelope.position)
 
-    def _publish(self, tenant: str, body: DefinitionRecord) -> None:
+    def _publish(self, tenant: str, body: DefinitionRecord, position: int) -> None:
         definition = self._read(tenant, body)
         key = (tenant, body.definition_id)
         latest = self._latest.get(key)
         if definition is not None and (latest is None or _order(latest) < _order(definition)):
             self._latest[key] = definition
             self._starts.setdefault(tenant, StartsByName()).put(definition)
+            self._device_starts[tenant] = self.device_starts(tenant).put(definition, position)
 
-    def _delete(self, tenant: str, body: DefinitionRecord) -> None:
+    def _delete(self, tenant: str, body: DefinitionRecord, position: int) -> None:
         """Keep a version for what runs it; the newest one that is left takes over."""
         key = (tenant, body.definition_id)
         if body.version not in self._versions.get(key, {}):
             self._read(tenant, body)  # The topic is compacted: this may be all that is left of it.
         self._deleted.add((*key, body.version))
         latest = newest(self.versions(*key), "")
-        starts = self._starts.setdefault(tenant, StartsByName())
+        starts, by_device = (
+            self._starts.setdefault(tenant, StartsByName()),
+            self.device_starts(tenant),
+        )
         if latest is None:
             self._latest.pop(key, None)
             starts.drop(body.definition_id)
+            self._device_starts[tenant] = by_device.drop(body.definition_id, position)
         else:
             self._latest[key] = self._versions[key][str(latest)]
             starts.put(self._latest[key])
+            self._device_starts[tenant] = by_device.put(self._latest[key], position)
 
     def _read(self, tenant: str, body: DefinitionRecord) -> Definition | None:
         definition = self._read_source(body.source)
@@ -156,6 +170,7 @@ def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int],
     """Return the positions that a batch waits for, and whether it names unknown definitions."""
     positions: dict[int, int] = {}
     unknown = False
+    known: set[tuple[str, str, str]] = set()
     for item in items:
         if item.message is None:
             continue
@@ -163,12 +178,16 @@ def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int],
         if envelope.definitions_seen:
             partition, _, number = envelope.definitions_seen.partition(":")
             if partition.isdecimal() and number.isdecimal():
-                place = int(partition)
-                positions[place] = max(positions.get(place, 0), int(number))
-        if isinstance(body, DeleteDefinition):
-            unknown = True  # It reads the sources of what was published just before.
-        if isinstance(body, RunInstance | CreateInstance | StartChild | TriggerInstance):
-            tenant = envelope.context.tenant
-            unknown = unknown or book.find(tenant, body.definition_id, body.version) is None
+                owner = int(partition)
+                positions[owner] = max(positions.get(owner, 0), int(number))
+        kind = type(body)
+        if kind in _BEGINNINGS:
+            begun: Any = body
+            place = (envelope.context.tenant, begun.definition_id, begun.version)
+            if place not in known:  # Most of a batch begin the same.
+                known.add(place)
+                unknown = unknown or book.find(*place) is None
+        elif kind is DeleteDefinition or kind is LookForStarts:
+            unknown = True  # It is of what was published, or deleted, just before.
     missing = {p: n for p, n in positions.items() if book.seen.get(p, 0) < n}
     return missing, unknown

@@ -23,9 +23,6 @@ from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.instance.aggregate import INSTANCE
 from streams.domain.lock.aggregate import LOCK
-from streams.domain.net.model import Definition, Version
-from streams.domain.net.starts import StartsByName
-from streams.domain.net.version_ranges import is_exact, newest
 from streams.domain.protocol import (
     Accepted,
     Aggregate,
@@ -37,7 +34,8 @@ from streams.domain.protocol import (
     Rejected,
 )
 from streams.domain.watch.aggregate import WATCH
-from streams.forms import read_definition, read_for_decision
+from streams.forms import read_for_decision
+from streams.testing.known_definitions import KnownDefinitions
 
 NOW: Final = 1_700_000_000_000
 """When every spec begins, in ms since 1970."""
@@ -47,64 +45,6 @@ _LIVES: Final = frozenset({INSTANCE.type, CHANNEL.type, LOCK.type, WATCH.type})
 """Kinds whose ids may be used again, for another life."""
 _DERIVED: Final = frozenset({DEVICE.type})
 """Kinds whose state follows from their input, not from events: it cannot be folded."""
-
-
-class KnownDefinitions:
-    """The published definitions of a spec; every queue has a topic unless it is missing."""
-
-    def __init__(
-        self,
-        sources: tuple[str, ...],
-        missing_queues: frozenset[str],
-        deleted: frozenset[str] = frozenset(),
-    ) -> None:
-        """Read the sources; an unusable one is an `AssertionError` that says why."""
-        self._all: list[Definition] = []
-        self._missing = missing_queues
-        self._deleted = deleted
-        self._sources: dict[tuple[str, str], str] = {}
-        for source in sources:
-            read = read_definition(source)
-            if isinstance(read, list):
-                _fail("\n".join(str(problem) for problem in read))
-            self._all.append(read)
-            self._sources[read.id, str(read.version)] = source
-
-    def find(self, tenant: str, definition_id: str, version: str) -> Definition | None:
-        """Return that version, or the newest in that range, empty for any."""
-        chosen = str(newest(self.versions(tenant, definition_id), version))
-        if is_exact(version):
-            chosen = version
-        found = (d for d in self._all if d.id == definition_id and str(d.version) == chosen)
-        return next(found, None)
-
-    def versions(self, tenant: str, definition_id: str) -> list[Version]:
-        """Return the published versions of a definition."""
-        del tenant
-        mine = [d.version for d in self._all if d.id == definition_id]
-        return [one for one in mine if not self.is_deleted("", definition_id, str(one))]
-
-    def is_deleted(self, tenant: str, definition_id: str, version: str) -> bool:
-        """Tell whether that version is deleted."""
-        del tenant
-        return f"{definition_id}@{version}" in self._deleted
-
-    def source(self, tenant: str, definition_id: str, version: str) -> str:
-        """Return the source of a version, empty where none is known."""
-        del tenant
-        return self._sources.get((definition_id, version), "")
-
-    def started_by(self, tenant: str, kind: str, name: str) -> list[str]:
-        """Return the definitions whose newest version a message or a signal starts."""
-        del tenant
-        known = StartsByName()
-        for definition in sorted(self._all, key=lambda one: one.version):
-            known.put(definition)
-        return known.of(kind, name)
-
-    def queue_exists(self, queue: str) -> bool:
-        """Tell whether the queue is not one of the missing ones."""
-        return queue not in self._missing
 
 
 class Partial(msgspec.Struct, frozen=True):
@@ -346,14 +286,14 @@ def channel(aggregate_id: str, *sources: str) -> Spec:
     return Spec(CHANNEL, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
-def device(aggregate_id: str) -> Spec:
-    """Begin a sentence about a device."""
-    return Spec(DEVICE, KnownDefinitions((), frozenset()), aggregate_id)
+def device(aggregate_id: str, *sources: str) -> Spec:
+    """Begin a sentence about a device; the sources are the definitions that it may start."""
+    return Spec(DEVICE, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
-def watch(aggregate_id: str) -> Spec:
-    """Begin a sentence about the watch of a device."""
-    return Spec(WATCH, KnownDefinitions((), frozenset()), aggregate_id)
+def watch(aggregate_id: str, *sources: str) -> Spec:
+    """Begin a sentence about the watch of a device, with the definitions that it may start."""
+    return Spec(WATCH, KnownDefinitions(sources, frozenset()), aggregate_id)
 
 
 def lock(name: str = "one") -> Spec:

@@ -22,10 +22,10 @@ LIFE = "life"
 class Watched:
     """One device with its watch; owners are told in `told`, marks lie in `marks` until read."""
 
-    def __init__(self, **limits: int) -> None:
-        """Begin with a device that nobody has heard of."""
-        self.device: Spec = device("d")
-        self.watch: Spec = watch("d").with_limits(**limits)
+    def __init__(self, *sources: str, **limits: int) -> None:
+        """Begin with a device that nobody has heard of, and what it may start."""
+        self.device: Spec = device("d", *sources)
+        self.watch: Spec = watch("d", *sources).with_limits(**limits)
         self.told: list[tuple[str, msgspec.Struct]] = []
         self.marks: list[DeviceCheck] = []
         self._readings = 0
@@ -34,6 +34,13 @@ class Watched:
     def now(self) -> int:
         """The shard's clock, ms since 1970."""
         return self.device.now
+
+    def knows(self, *sources: str) -> Watched:
+        """Let the engine know other definitions than before, or newer ones."""
+        known = device("d", *sources).definitions
+        self.device = replace(self.device, definitions=known)
+        self.watch = replace(self.watch, definitions=known)
+        return self
 
     def later(self, milliseconds: int) -> Watched:
         """Let time pass; nothing fires by itself."""

@@ -45,7 +45,8 @@ from streams.domain.net.model import Waiting
 from streams.domain.protocol import Accepted, CancelTask, DispatchActivity, SendCommand
 from streams.forms import read_definition
 from streams.testing.blocks import Blocks
-from streams.testing.spec import KnownDefinitions, instance
+from streams.testing.known_definitions import KnownDefinitions
+from streams.testing.spec import instance
 
 STEPS_MAX = 3_000
 BLOCKS = st.recursive(

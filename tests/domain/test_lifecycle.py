@@ -161,7 +161,8 @@ def test_the_table_has_every_state_and_every_command():
     assert [name for name, *_ in ROWS] == list(COMMANDS)
     to_locks = {MESSAGES[body] for body in VERBS_OF_LOCKS} - {"FireTimer", "RetryIncident"}
     to_types = {"RegisterActivityType", "RemoveActivityType"}
-    of_watches = {MESSAGES[body] for body in VERBS_OF_WATCHES} | {"WatchDevice", "UnwatchDevice"}
+    of_devices = {"WatchDevice", "UnwatchDevice", "LookForStarts"}
+    of_watches = {MESSAGES[body] for body in VERBS_OF_WATCHES} | of_devices
     others = to_locks | to_types | (of_watches - set(COMMANDS))
     assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES} - others)
 

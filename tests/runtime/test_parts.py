@@ -17,8 +17,8 @@ from streams.runtime.parts import decode_part, encode_part, is_part
 from streams.runtime.records import UnknownFormError, decode_state
 from streams.runtime.slots import Cache, Overlay
 from streams.runtime.store import Memory, Meta, Store
+from streams.testing.known_definitions import KnownDefinitions
 from streams.testing.memory_store import MemoryStore
-from streams.testing.spec import KnownDefinitions
 
 SOURCE = """
 id: flow

@@ -9,7 +9,7 @@ from __future__ import annotations
 from schemas.definition_commands import DeleteDefinition
 from schemas.definition_events import DefinitionDeleted, ListedStart
 from schemas.json_text import canonical
-from streams.domain.definition.starts import starts_of_source
+from streams.domain.definition.starts import lookers, starts_of_source
 from streams.domain.definition.state import (
     DELETED,
     PUBLISHED,
@@ -47,10 +47,12 @@ def decide_delete(command: DeleteDefinition, state: DefinitionState, ctx: Decisi
         if isinstance(step, Rejected):
             return step
         event, record = step
+        effects.append(record)
+        if event.was_published:
+            effects += lookers(state, event)
         place = EventPlace(ctx.aggregate_id, ctx.tenant, "", state.sequence + 1, ctx.now, ctx.actor)
         state = evolve(state, event, place)
         events.append(event)
-        effects.append(record)
     result = canonical({"definition_id": ctx.aggregate_id, "deleted": left})
     return Accepted([*events], effects, state, result)
 

@@ -1,11 +1,13 @@
-"""The starts of a definition's newest version: what a message or a signal begins.
+"""The starts of a definition's newest version: what a message, a signal or a device begins.
 
 The definition alone decides: a channel that has a message or a signal of that name asks it, as
-it asks any other that waits (docs/adr/0007), and it takes what its newest version has a start for.
-Publishing a newer version changes the answer, in one step.
+it asks any other that waits (docs/adr/0007), and so does the watch of a device; it takes what its
+newest version has a start for. Publishing a newer version changes the answer, in one step.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from schemas.commands import (
     AcceptMessage,
@@ -15,13 +17,20 @@ from schemas.commands import (
     SubscriptionClosed,
     TriggerInstance,
 )
-from schemas.definition_events import ListedStart
+from schemas.definition_events import DefinitionDeleted, DefinitionPublished, ListedStart
+from schemas.ids import channel_address
+from schemas.json_text import parse
+from schemas.watch_commands import LookForStarts
 from streams.domain.definition.ids import begun, started_id
-from streams.domain.definition.state import DefinitionState
+from streams.domain.definition.state import DefinitionState, OpenStart
 from streams.domain.definition.timed import first_due
+from streams.domain.net.device_starts import ALL
 from streams.domain.net.model import Start, TimerTrigger
 from streams.domain.net.starts import name_of, triggered_starts
 from streams.domain.protocol import Accepted, Decision, Effect, Outcome, SendCommand
+
+DEVICE: Final = "device"
+"""Kind of such a start, and what its channel's name begins with."""
 
 
 def starts_of_source(source: str, state: DefinitionState, ctx: Decision) -> list[ListedStart]:
@@ -45,7 +54,7 @@ def _listed(node: str, start: Start, state: DefinitionState, now: int) -> Listed
 
 
 def decide_correlate(command: Correlate, state: DefinitionState, ctx: Decision) -> Outcome:
-    """Start an instance for a message or signal that the newest version has a start for."""
+    """Start an instance for what the newest version has a start for."""
     owner = (ctx.aggregate_id, "", command.subscription, command.message_id)
     kind = command.channel_id.partition(":")[0]
     start = next((s for s in state.starts if (s.kind, s.name) == (kind, command.name)), None)
@@ -53,14 +62,40 @@ def decide_correlate(command: Correlate, state: DefinitionState, ctx: Decision) 
     if start is None:
         reason = f"{ctx.aggregate_id} is not started by {kind} {command.name}"
         answer = RejectMessage(*owner, reason, owner_type="definition")
-        return Accepted([], [SendCommand("channel", channel, "", answer)], state)
+        return Accepted([], [SendCommand(*channel_address(channel), "", answer)], state)
     accept = AcceptMessage(*owner, owner_type="definition")
     run = TriggerInstance(
         ctx.aggregate_id, state.newest, start.node, kind, command.payload, command.message_id
     )
-    instance = started_id(ctx.aggregate_id, channel, command.message_id)
-    effects: list[Effect] = [SendCommand("channel", channel, "", accept), begun(instance, run)]
+    instance = started_id(ctx.aggregate_id, channel, *_cause(start, command))
+    taken = SendCommand(*channel_address(channel), "", accept)
+    effects: list[Effect] = [taken, begun(instance, run)]
     return Accepted([], effects, state)
+
+
+def _cause(start: OpenStart, command: Correlate) -> tuple[str, ...]:
+    """Return what is there once, on a channel, of what starts an instance.
+
+    A watch begins its count anew when nobody waited for a while: its device's readings do not.
+    """
+    if start.kind != DEVICE:
+        return (command.message_id,)
+    payload = parse(command.payload)
+    return start.node, start.name, payload["how"], str(payload["reading"])
+
+
+def lookers(
+    before: DefinitionState, event: DefinitionPublished | DefinitionDeleted
+) -> list[Effect]:
+    """Return what tells the devices that a definition names, or no longer, that this is so.
+
+    The others see it with their next reading, as these would, if they have one.
+    """
+    starts = [(one.kind, one.name) for one in before.starts]
+    starts += [(one.kind, one.name) for one in event.starts]
+    named = dict.fromkeys(name.partition(",")[0] for kind, name in starts if kind == DEVICE)
+    body = LookForStarts(event.definition_id, event.version)
+    return [SendCommand("device", one, "", body, hop=True) for one in named if ALL not in one]
 
 
 def decide_closed(_: SubscriptionClosed, state: DefinitionState, ctx: Decision) -> Outcome:

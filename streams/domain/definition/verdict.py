@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from schemas.definition_events import DefinitionPublished, DefinitionRefused
 from schemas.results import RecordVerdict
-from streams.domain.definition.starts import starts_of_source
+from streams.domain.definition.starts import lookers, starts_of_source
 from streams.domain.definition.state import (
     PUBLISHED,
     REFUSED,
@@ -44,7 +46,8 @@ def decide_verdict(command: RecordVerdict, state: DefinitionState, ctx: Decision
     record = RecordDefinition(
         name, version, PUBLISHED, known.source, why, verdict, command.violations
     )
-    return accepted(state, ctx, event, record)
+    done = accepted(state, ctx, event, record)
+    return replace(done, effects=[*done.effects, *lookers(state, event)])
 
 
 def _refusal(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from schemas.commands import FireTimer, RetryIncident
 from schemas.json_text import JsonError, canonical, parse_object
 from schemas.telemetry import DeviceCheck, Reading
-from schemas.watch_commands import UnwatchDevice, WatchDevice
+from schemas.watch_commands import LookForStarts, StandWatch, UnwatchDevice, WatchDevice
 from streams.domain.device import state as s
 from streams.domain.device.index import Index, index_of
 from streams.domain.device.judge import Judge, Seen, without
@@ -65,6 +65,11 @@ def _reading(command: Reading, before: DeviceState, ctx: Decision) -> Outcome:
         metrics = parse_object(command.metrics)
     except JsonError as error:
         return Rejected("InvalidInput", f"metrics of {ctx.aggregate_id}: {error}")
+    starts = ctx.definitions.device_starts(ctx.tenant)
+    if starts.mark != before.starts:
+        if before.watched or starts.of(ctx.aggregate_id):
+            return _stand(before, starts.mark, ctx, command)
+        before = replace(before, starts=starts.mark)
     # A clock that is ahead, or gave no time, would order all that follows behind it.
     arrived = min(command.arrival_time or ctx.now, ctx.now)
     moment = min(command.device_time or arrived, arrived)
@@ -92,6 +97,7 @@ def _reading(command: Reading, before: DeviceState, ctx: Decision) -> Outcome:
         former,
         command.event_type,
         before.heard,
+        before.readings,
     )
     judge = Judge(after, seen, _index(ctx))
     judge.events()
@@ -101,9 +107,15 @@ def _reading(command: Reading, before: DeviceState, ctx: Decision) -> Outcome:
     return Accepted([], [*judge.effects()], judge.state)
 
 
+def _stand(state: DeviceState, mark: bytes, ctx: Decision, *readings: Reading) -> Outcome:
+    """Let the watch open and end what definitions are started by, before a reading is judged."""
+    stand = SendCommand("watch", ctx.aggregate_id, "", StandWatch(list(readings)))
+    return Accepted([], [stand], replace(state, starts=mark))
+
+
 def _waits_of(state: DeviceState) -> tuple[Any, ...]:
     """Return the fields that are about waits, in their order; most devices have none."""
-    if not state.watched:
+    if not state.watched and not state.starts:
         return ()
     return (
         state.watched,
@@ -113,6 +125,7 @@ def _waits_of(state: DeviceState) -> tuple[Any, ...]:
         state.silences,
         state.quiet,
         state.asked_at,
+        state.starts,
     )
 
 
@@ -132,7 +145,15 @@ def _index(ctx: Decision) -> Index:
 def _judge(state: DeviceState, ctx: Decision) -> Judge:
     """Return a judge of what the device said last."""
     metrics = parse_object(state.metrics)
-    seen = Seen(ctx.aggregate_id, ctx.now, state.moment, metrics, former=metrics, heard=state.heard)
+    seen = Seen(
+        ctx.aggregate_id,
+        ctx.now,
+        state.moment,
+        metrics,
+        former=metrics,
+        heard=state.heard,
+        count=state.readings,
+    )
     return Judge(state, seen, _index(ctx))
 
 
@@ -144,6 +165,18 @@ def _watch(command: WatchDevice, state: DeviceState, ctx: Decision) -> Outcome:
     judge = _judge(replace(state, watched=len(index.by_number)), ctx)
     judge.opened(command.wait)
     return Accepted([], [*judge.effects()], judge.state)
+
+
+def _look(command: LookForStarts, state: DeviceState, ctx: Decision) -> Outcome:
+    """See without a reading what definitions are started by: a silent device has none."""
+    name, version = command.definition_id, command.version
+    if ctx.definitions.find(ctx.tenant, name, version) is None:
+        # As a dead letter, not as a rejection that nobody reads: its silence is not to be lost.
+        raise LookupError(f"definition {name} {version} is not known to this engine")
+    starts = ctx.definitions.device_starts(ctx.tenant)
+    if starts.mark == state.starts or not (state.watched or starts.of(ctx.aggregate_id)):
+        return Accepted([], [], state)
+    return _stand(state, starts.mark, ctx)
 
 
 def _unwatch(command: UnwatchDevice, state: DeviceState, ctx: Decision) -> Outcome:
@@ -178,6 +211,7 @@ def _check(command: DeviceCheck, state: DeviceState, ctx: Decision) -> Outcome:
 VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, DeviceState, Decision], Outcome]]] = {
     WatchDevice: _watch,
     UnwatchDevice: _unwatch,
+    LookForStarts: _look,
     FireTimer: _fire,
     DeviceCheck: _check,
 }

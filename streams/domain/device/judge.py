@@ -40,6 +40,8 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     event_type: str = ""
     heard: int = 0
     """When the last reading before it arrived."""
+    count: int = 0
+    """How many distinct readings were before it."""
 
 
 class Judge:
@@ -51,7 +53,7 @@ class Judge:
         """Judge what is seen, starting from a state that has its values already."""
         self.state, self.seen, self._index = state, seen, index
         self.met: list[WaitMet] = []
-        self._payloads: dict[tuple[str, str], bytes] = {}
+        self._payloads: dict[tuple[str, str, bool], bytes] = {}
 
     def effects(self) -> list[SendCommand]:
         """Return what the watch is told."""
@@ -63,10 +65,11 @@ class Judge:
         """Note that a wait came about."""
         wait = self._index.by_number.get(number)
         if wait is not None:
-            self.met.append(WaitMet(number, self._payload(wait.awaits.metric, how)))
+            self.met.append(WaitMet(number, self._payload(wait, how)))
 
-    def _payload(self, metric: str, how: str) -> bytes:
-        key = (metric, how)
+    def _payload(self, wait: Wait, how: str) -> bytes:
+        metric, stands = wait.awaits.metric, wait.stands
+        key = (metric, how, stands)
         if key not in self._payloads:
             seen = self.seen
             payload: dict[str, Any] = {"device": seen.device, "how": how, "time": seen.moment}
@@ -78,14 +81,21 @@ class Judge:
                 payload["metrics"] = seen.said or seen.metrics
             if seen.event_type and how != SILENT:
                 payload["event_type"] = seen.event_type
+            if stands:  # The same for a silence, whether a reading or the clock has shown it.
+                payload["reading"] = seen.count if how == SILENT else self.state.readings
             self._payloads[key] = canonical(payload)
         return self._payloads[key]
 
     def _asked(self, wait: Wait, holds: Callable[[Metrics], bool], metrics: Metrics) -> bool:
-        """Ask whether a condition holds; one that fails is told to its watch."""
+        """Ask whether a condition holds; one that fails is told to its watch.
+
+        Of a start nobody could take it up: what fails does not hold.
+        """
         try:
             return holds(metrics)
         except ExpressionError as error:
+            if wait.stands:
+                return False
             message = f"{wait.node} cannot judge device {self.seen.device}: {error}"
             self.met.append(WaitMet(wait.opened, b"null", "expression_failed", message))
             return False

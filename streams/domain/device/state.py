@@ -45,6 +45,8 @@ class DeviceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Waits for silence that were met, and begin again with the next reading."""
     asked_at: int = 0
     """When the shard wrote a mark among the readings that is not back yet; 0 for none."""
+    starts: bytes = b""
+    """Mark of what definitions are started by, as the device has told its watch last."""
 
 
 EMPTY = DeviceState()

@@ -40,6 +40,7 @@ from streams.domain.instance.ending import (
 from streams.domain.instance.enter import (
     UNBEGUN,
     enter,
+    enter_activity,
     incident,
     not_begun,
     scope_locals,
@@ -89,8 +90,8 @@ def leave(
     if scope and is_run_of(work.state, node, scope):
         end_run(work, Run(node, scope, consumed, writes), cause, _WAYS)
         return
-    way = work.graph.straight.get(node)
-    suspended = work.state is not None and work.state.status == SUSPENDED
+    way, state = work.graph.straight.get(node), work.state
+    suspended = state is not None and state.status == SUSPENDED
     if way is None and node in work.graph.undoing:
         _undone(work, node, consumed, cause, scope)
         return
@@ -145,7 +146,7 @@ def begin(work: Work, node: str, token: int) -> None:
         return
     kind = graph.nodes[node].kind
     if type(kind) is Activity:  # The most frequent by far.
-        enter(work, node, token)
+        enter_activity(work, node, kind, token)
     elif isinstance(kind, Scope):
         _begin_scope(work, node, token)
     elif own := BEGIN.get(type(kind)) or BEGIN.get(type(getattr(kind, "trigger", None))):
@@ -371,15 +372,15 @@ def out_of(
         start_event_scope(work, Happened(node, consumed, cause, scope, extra), leave)
         return
     try:
-        writes = mapped(work, node, _taken(work, node, extra, scope), extra, scope)
+        writes = mapped(work, node, taken(work, node, extra, scope), extra, scope)
     except UNMAPPED as error:
         work.emit(cause(Moves(consumed, [], [*before])))
-        stay(work, node, work.state.next_token, error, scope)
+        stay(work, node, work.state.next_token, error, scope, extra=extra)
         return
     leave(work, node, consumed, writes, cause, scope, before)
 
 
-def _taken(work: Work, node: str, extra: dict[str, Any], scope: int) -> dict[str, bytes]:
+def taken(work: Work, node: str, extra: dict[str, Any], scope: int) -> dict[str, bytes]:
     """Return the variable that takes a caught payload, where the author named one."""
     kind = work.graph.nodes[node].kind
     if not isinstance(kind, Catch) or not kind.result_path:

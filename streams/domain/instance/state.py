@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.events import NO_PARENT, Parent
 from streams.domain.instance.chunks import Chunks
@@ -90,6 +91,8 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     token: int
     command: bytes = b""
+    seen: bytes = b""
+    """JSON of what the output saw of the event that came, by name: a retry sees it again."""
 
 
 class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -283,6 +286,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
             yield from rollback.steps.values()
 
 
+_NOTHING: Final = InstanceState(CREATED, 0, "")
 encode_state = msgspec.msgpack.Encoder().encode
 decode_state = msgspec.msgpack.Decoder(InstanceState).decode
 
@@ -294,7 +298,10 @@ def remnant(state: InstanceState) -> InstanceState:
     """
     if state.restartable and state.status == FAILED:
         return state
-    return InstanceState(state.status, state.sequence, state.incarnation)
+    # By a copy: a new state makes a dict for each field that holds nothing.
+    return replace(
+        _NOTHING, status=state.status, sequence=state.sequence, incarnation=state.incarnation
+    )
 
 
 class Remnant(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -1,9 +1,10 @@
-"""What starts instances by itself: the message, signal and timer starts of newest versions."""
+"""What starts instances by itself: starts of newest versions that something triggers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streams.domain.net.device import DeviceTrigger, device_values
 from streams.domain.net.model import Definition, MessageTrigger, SignalTrigger, Start, TimerTrigger
 from streams.domain.net.timing import timing_of
 
@@ -18,7 +19,10 @@ def triggered_starts(definition: Definition) -> Iterator[tuple[str, Start]]:
 
 
 def name_of(start: Start) -> tuple[str, str]:
-    """Return what triggers a start: `message` or `signal` and its name, `timer` and its values."""
+    """Return what triggers a start: `message` or `signal` and its name, `timer` and its values.
+
+    Of a `device` its id, or the pattern of ids, comes first.
+    """
     trigger = start.trigger
     assert trigger is not None
     if isinstance(trigger, TimerTrigger):
@@ -26,8 +30,19 @@ def name_of(start: Start) -> tuple[str, str]:
         return "timer", ", ".join(words)
     if isinstance(trigger, MessageTrigger):
         return "message", trigger.message
+    if isinstance(trigger, DeviceTrigger):
+        return "device", ", ".join(_of_device(trigger))
     assert isinstance(trigger, SignalTrigger)  # Nothing else starts a workflow.
     return "signal", trigger.signal
+
+
+def _of_device(trigger: DeviceTrigger) -> Iterator[str]:
+    values = {word: value.source for word, value in device_values(trigger).items()}
+    yield str(values.pop("device"))
+    given = {"metric": trigger.metric, "event_type": trigger.event_type}
+    for word, value in {**given, "condition": trigger.condition, **values}.items():
+        if value not in (None, ""):
+            yield f"{word} {value}"
 
 
 class StartsByName:
@@ -42,7 +57,8 @@ class StartsByName:
         """Take a definition's newest version in the place of a former one."""
         self.drop(definition.id)
         starts = [start for _, start in triggered_starts(definition)]
-        names = [name_of(one) for one in starts if not isinstance(one.trigger, TimerTrigger)]
+        by_name = [one for one in starts if isinstance(one.trigger, MessageTrigger | SignalTrigger)]
+        names = [name_of(one) for one in by_name]
         if names:
             self._by_definition[definition.id] = names
         for name in names:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from streams.domain.net.condition import ConditionTrigger
-from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.edges import Edges
 from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import (
@@ -21,7 +20,7 @@ from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import event_scopes_of, event_starts_of, handlers_of
 from streams.domain.net.timing import timing_problems
 
-_ONLY_INSIDE = ErrorTrigger | EscalationTrigger | ConditionTrigger | DeviceTrigger
+_ONLY_INSIDE = ErrorTrigger | EscalationTrigger | ConditionTrigger
 
 
 def event_scope_problems(definition: Definition, edges: Edges) -> Problems:

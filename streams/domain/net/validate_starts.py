@@ -9,6 +9,7 @@ from streams.domain.net.problem import Problems, StructureProblem
 from streams.domain.net.scopes import begins_of, event_scopes_of
 from streams.domain.net.starts import name_of
 from streams.domain.net.timing import timing_of, timing_problems
+from streams.domain.net.validate_device import device_start_problems
 from streams.domain.net.validate_event_scopes import event_start_problems, not_of_workflow
 
 
@@ -21,9 +22,12 @@ def start_problems(definition: Definition, scope: str) -> Problems:
     if odd:
         return odd
     if not scope:
-        timed = [one for name in names for one in _timer(name, _start(definition, name))]
-        return [*_count_of_workflow(definition, names), *_same(definition, names), *timed]
-    found: Problems = [
+        found = [*_count_of_workflow(definition, names), *_same(definition, names)]
+        for name in names:
+            start = _start(definition, name)
+            found += [*_timer(name, start), *device_start_problems(name, start.trigger)]
+        return found
+    found = [
         StructureProblem(
             ("nodes", name),
             f"{name} begins the scope {scope}: only a workflow is started by that, "
@@ -49,7 +53,7 @@ def _count_of_workflow(definition: Definition, names: list[str]) -> Problems:
     if len(plain) > 1 or not names:
         message = (
             f"exactly one start is needed, there are {len(plain)}: "
-            "further ones need a message, a signal or a timer that starts them"
+            "further ones need a message, a signal, a device or a timer that starts them"
         )
         return [StructureProblem(("nodes",), message)]
     return []
@@ -66,7 +70,7 @@ def _timer(name: str, start: Start) -> Problems:
 
 
 def _same(definition: Definition, names: list[str]) -> Problems:
-    """Two starts by one message or signal, or at the same times: one would never be taken."""
+    """Two starts by the same, or at the same times: one would never be taken."""
     starts = [_start(definition, name) for name in names]
     waits = Counter(" ".join(name_of(one)) for one in starts if one.trigger is not None)
     return [

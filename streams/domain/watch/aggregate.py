@@ -12,11 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from schemas import commands as c
-from schemas.watch_commands import MeetWaits, OpenWatch
+from schemas.watch_commands import MeetWaits, OpenWatch, StandWatch
 from streams.domain.protocol import Decision, Outcome, Rejected, conflict
 from streams.domain.stalls import retried
 from streams.domain.watch import state as s
 from streams.domain.watch.evolve import evolve
+from streams.domain.watch.standing import decide_stand
 from streams.domain.watch.state import WatchState
 from streams.domain.watch.waits import (
     decide_accept,
@@ -41,8 +42,11 @@ def decide_retry(command: c.RetryIncident, state: WatchState, ctx: Decision) -> 
     return work.accepted()
 
 
+BEGINNINGS: Final = (OpenWatch, StandWatch)
+"""Commands that a watch which is not there begins with."""
 VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
     OpenWatch: decide_open,
+    StandWatch: decide_stand,
     MeetWaits: decide_met,
     c.CloseSubscription: decide_close,
     c.AcceptMessage: decide_accept,
@@ -61,7 +65,7 @@ def decide(command: msgspec.Struct, state: WatchState | None, ctx: Decision) -> 
     sequence = 0 if state is None else state.sequence
     if 0 <= ctx.expected_sequence != sequence:
         return conflict(ctx, sequence)
-    if state is None and kind is not OpenWatch:
+    if state is None and kind not in BEGINNINGS:
         return Rejected("NotFound", f"nobody waits for device {ctx.aggregate_id!r}")
     return verb(command, state, ctx)
 

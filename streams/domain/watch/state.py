@@ -21,6 +21,11 @@ class Wait(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Sequence of `watch.opened`: the number by which the device knows it."""
     awaits: DeviceWait
 
+    @property
+    def stands(self) -> bool:
+        """Tell whether it is a start's: the definition is not asked when it ends."""
+        return bool(self.awaits.start)
+
 
 class Match(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What came about for a wait."""

@@ -17,6 +17,7 @@ from schemas.json_text import canonical, parse
 from schemas.watch_commands import MeetWaits, OpenWatch, UnwatchDevice, WaitMet, WatchDevice
 from streams.domain.expressions.cel import CompileError, compile_cel
 from streams.domain.protocol import Accepted, Decision, Outcome, Rejected, SendCommand
+from streams.domain.watch.standing import owner_of
 from streams.domain.watch.state import NOTHING, Pending, Wait, WatchState
 from streams.domain.watch.work import Work
 
@@ -26,6 +27,8 @@ MATCHES_MAX: Final = 100
 """Matches that wait for one owner; then the newest takes the place of the last, counted."""
 MATCH_BYTES_MAX: Final = 64 * 1024
 """The same in bytes: what an owner that is far behind may cost its device's watch."""
+STANDING_SHARE: Final = 10
+"""How much more of both a start has, each of which is an instance of its own."""
 EVENT_BYTES_MAX: Final = 256 * 1024
 OWNERS: Final = ("instance", "definition")
 TESTS: Final = ("", "above", "below", "equals", "condition", "silent")
@@ -35,17 +38,6 @@ OwnersCommand = OpenWatch | CloseSubscription | AcceptMessage | RejectMessage
 def _ref(command: OwnersCommand) -> str:
     return subscription_ref(
         command.owner_type, command.owner_id, command.owner_incarnation, command.subscription
-    )
-
-
-def _owner(wait: Wait) -> tuple[str, str, str, int, str]:
-    """Return the fields with which an event names a wait."""
-    return (
-        wait.owner_type,
-        wait.owner_id,
-        wait.owner_incarnation,
-        wait.subscription,
-        wait.node,
     )
 
 
@@ -140,7 +132,8 @@ def _share(met: list[WaitMet], fan_out: int) -> int:
 def _match(one: WaitMet, state: WatchState, refs: dict[int, str]) -> e.WatchMatch:
     waiting = state.pending.get(refs[one.wait], NOTHING).matches
     size = sum(len(match.payload) for match in waiting)
-    if len(waiting) < 2 or (len(waiting) < MATCHES_MAX and size < MATCH_BYTES_MAX):
+    share = STANDING_SHARE if state.waits[refs[one.wait]].stands else 1
+    if len(waiting) < 2 or (len(waiting) < MATCHES_MAX * share and size < MATCH_BYTES_MAX * share):
         return e.WatchMatch(one.wait, one.payload)
     missed = parse(waiting[-1].payload).get("missed", 0) + 1
     payload = canonical({**parse(one.payload), "missed": missed})
@@ -152,7 +145,7 @@ def _give_up(work: Work, ref: str, one: WaitMet) -> None:
     wait = work.state.waits[ref]
     if work.state.pending.get(ref, NOTHING).matches:
         return  # What came about before is answered first; the next reading finds it again.
-    work.emit(e.WatchEnded(*_owner(wait), code=one.code, message=one.message))
+    work.emit(e.WatchEnded(*owner_of(wait), code=one.code, message=one.message))
     work.tell_device(UnwatchDevice(wait.opened))
     work.confirm(wait, one.code, one.message)
 
@@ -169,7 +162,7 @@ def decide_close(command: CloseSubscription, state: WatchState, ctx: Decision) -
     if pending.closed:
         return work.accepted()
     awaits_answer = bool(pending.matches) and not pending.ask_at
-    work.emit(e.WatchEnded(*_owner(wait), awaits_answer))
+    work.emit(e.WatchEnded(*owner_of(wait), awaits_answer))
     if not awaits_answer:
         work.tell_device(UnwatchDevice(wait.opened))
         work.confirm(wait)
@@ -190,7 +183,7 @@ def decide_accept(command: AcceptMessage, state: WatchState, ctx: Decision) -> O
     ref, work = _ref(command), Work(state, ctx)
     wait = state.waits[ref]
     ended = wait.once or found.closed
-    work.emit(e.WatchTaken(command.message_id, *_owner(wait), ended))
+    work.emit(e.WatchTaken(command.message_id, *owner_of(wait), ended))
     _go_on(work, ref, wait, found, ended=ended)
     return work.accepted()
 
@@ -204,9 +197,9 @@ def decide_reject(command: RejectMessage, state: WatchState, ctx: Decision) -> O
     wait, reason = state.waits[ref], command.reason[: ctx.limits.reason]
     if not command.final and not found.closed:
         retry_at = ctx.now + min(ASK_MS_FIRST << min(found.asks, 16), ASK_MS_MAX)
-        work.emit(e.WatchRejected(command.message_id, *_owner(wait), reason, retry_at))
+        work.emit(e.WatchRejected(command.message_id, *owner_of(wait), reason, retry_at))
         return work.accepted()
-    work.emit(e.WatchRejected(command.message_id, *_owner(wait), reason))
+    work.emit(e.WatchRejected(command.message_id, *owner_of(wait), reason))
     _go_on(work, ref, wait, found, ended=found.closed)
     return work.accepted()
 

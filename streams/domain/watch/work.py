@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.commands import Correlate, SubscriptionClosed
 from schemas.ids import device_channel
+from schemas.telemetry import Reading
 from schemas.watch_commands import UnwatchDevice, WatchDevice
 from streams.domain.protocol import Accepted, Decision, Effect, EventPlace, SendCommand
 from streams.domain.watch.evolve import evolve
@@ -42,8 +43,8 @@ class Work:
     def ask(self, ref: str) -> None:
         """Offer an owner the first of what came about for it."""
         wait, match = self.state.waits[ref], self.state.pending[ref].matches[0]
-        channel = device_channel(self.ctx.aggregate_id)
-        self.tell(wait, Correlate(wait.subscription, channel, match.id, NAME, match.payload))
+        channel, name = device_channel(self.ctx.aggregate_id), wait.awaits.start or NAME
+        self.tell(wait, Correlate(wait.subscription, channel, match.id, name, match.payload))
 
     def tell(self, wait: Wait, body: msgspec.Struct) -> None:
         """Send a command to a wait's owner."""
@@ -54,8 +55,8 @@ class Work:
         """Tell an owner that its wait is over."""
         self.tell(wait, SubscriptionClosed(wait.subscription, code, message))
 
-    def tell_device(self, body: WatchDevice | UnwatchDevice) -> None:
-        """Let the device judge a wait, or no longer."""
+    def tell_device(self, body: WatchDevice | UnwatchDevice | Reading) -> None:
+        """Let the device judge a wait, or no longer, or the reading that it gave out of hand."""
         self.effects.append(SendCommand("device", self.ctx.aggregate_id, "", body))
 
     def accepted(self) -> Accepted:
