@@ -218,6 +218,8 @@ class TriggerInstance(msgspec.Struct, frozen=True, gc=False):
     """Timers: when it was due, ms since 1970."""
     missed: int = 0
     """Timers: how many later due times have passed as well."""
+    single: str = ""
+    """The channel that lets one such instance live at a time, and is told of its end."""
 
 
 class CompleteCall(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,7 @@ from schemas import (
     restart_events,
     results,
     section_events,
+    start_commands,
     tasks,
     telemetry,
     wait_events,
@@ -88,6 +89,8 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     commands.CloseSubscription: "CloseSubscription",
     commands.AcceptMessage: "AcceptMessage",
     commands.RejectMessage: "RejectMessage",
+    start_commands.StartSingle: "StartSingle",
+    start_commands.EndSingle: "EndSingle",
     commands.Correlate: "Correlate",
     commands.SubscriptionClosed: "SubscriptionClosed",
     commands.ContinueBroadcast: "ContinueBroadcast",
@@ -175,6 +178,7 @@ MESSAGES: Final[dict[type[msgspec.Struct], str]] = {
     channel_events.MessageCorrelated: "message.correlated",
     channel_events.MessageRejected: "message.rejected",
     channel_events.MessageExpired: "message.expired",
+    channel_events.SingleEnded: "single.ended",
     channel_events.SignalBroadcast: "signal.broadcast",
     channel_events.SubscriptionOpened: "subscription.opened",
     channel_events.SubscriptionEnded: "subscription.ended",
@@ -213,7 +217,7 @@ VERSIONS: Final[dict[str, int]] = {
     "ActivityStarted": 2,
     "PublishDefinition": 2,
     "DefinitionSubmitted": 2,
-    "DefinitionPublished": 3,
+    "DefinitionPublished": 4,
     "DefinitionRefused": 2,
     "DefinitionRecord": 3,
     "ActivityFailed": 2,
@@ -226,7 +230,10 @@ VERSIONS: Final[dict[str, int]] = {
     "CallFailed": 2,
     "CompleteCall": 2,
     "EventAwaited": 2,
-    "EventTriggered": 2,
+    "EventTriggered": 3,
+    "TriggerInstance": 2,
+    "MessageCorrelated": 2,
+    "DefinitionDeleted": 2,
     "OpenWatch": 2,
     "WatchOpened": 2,
 }
@@ -242,6 +249,7 @@ _COMMAND_MODULES: Final = tuple(
         approval_commands,
         escalation_commands,
         watch_commands,
+        start_commands,
     )
 )
 _EVENTS: Final = (

@@ -10,9 +10,10 @@ from schemas.commands import CloseSubscription, DiscardCompensation, ReturnLock
 from schemas.events import EventAwaited
 from schemas.ids import channel_address
 from schemas.section_events import SectionAwaited
+from schemas.start_commands import EndSingle
 from schemas.tasks import ActivityCancellation
 from streams.domain.instance.evolve import evolve
-from streams.domain.instance.state import InstanceState
+from streams.domain.instance.state import FINISHED, InstanceState
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import (
     Accepted,
@@ -41,6 +42,7 @@ class Work:
         "_opened",
         "_over",
         "_sections",
+        "_was_over",
         "ctx",
         "effects",
         "events",
@@ -60,6 +62,7 @@ class Work:
         """The iterations whose runs are being begun."""
         self._opened = {} if state is None else state.subscriptions
         self._over: tuple[int, ...] = ()
+        self._was_over = state is not None and state.status in FINISHED
         self._sections = {} if state is None else state.sections
         self._children: frozenset[str] = _NOBODY
         if state is not None and (state.completions or state.rollbacks):
@@ -167,6 +170,10 @@ class Work:
         """Return what was decided."""
         if self._opened:
             self._close_subscriptions()
+        state = self.state
+        if state is not None and state.single and state.status in FINISHED and not self._was_over:
+            over = EndSingle(state.definition_id, self.ctx.aggregate_id)
+            self.tell_channel(state.single, over)
         if self._sections:
             self._return_locks()
         if self._children:
