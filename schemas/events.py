@@ -296,6 +296,8 @@ class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):
     moves: Moves = NO_MOVES
     place: str = ""
     """Where the token waits if not at the node's entry: `NODE/out`, its work done."""
+    seen: bytes = b""
+    """A JSON object: what the output saw of the event that came, by name, for its retry."""
 
 
 class IncidentResolved(msgspec.Struct, frozen=True, gc=False):

@@ -234,6 +234,7 @@ VERSIONS: Final[dict[str, int]] = {
     "TriggerInstance": 2,
     "MessageCorrelated": 2,
     "DefinitionDeleted": 2,
+    "ErrorOccurred": 2,
     "OpenWatch": 2,
     "WatchOpened": 2,
 }

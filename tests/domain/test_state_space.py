@@ -3,6 +3,7 @@
 import random
 import time
 from collections import Counter, deque
+from itertools import pairwise
 
 import pytest
 
@@ -36,6 +37,32 @@ def test_branches_side_by_side_have_the_states_of_the_closed_form(branches, task
     one_branch_moves = branches * tasks * (tasks + 1) ** (branches - 1)
     assert found.arcs == one_branch_moves + 4
     assert (found.clash, found.stuck, found.endless()) == (None, None, None)
+
+
+def split_and_joined(branches, tasks):
+    """The same as a plain net: source, start, split, the branches, and a join into the sink."""
+    rows = [[f"{b}/{done}" for done in range(tasks + 1)] for b in range(branches)]
+    places = ("source", "begun", *(place for row in rows for place in row), "sink")
+    bit = {place: 1 << number for number, place in enumerate(places)}
+    works = [
+        Firing((Step(after),), bit[before], bit[after])
+        for row in rows
+        for before, after in pairwise(row)
+    ]
+    begin = Firing((Step("start"),), bit["source"], bit["begun"])
+    split = Firing((Step("split"),), bit["begun"], sum(bit[row[0]] for row in rows))
+    join = Firing((Step("join"),), sum(bit[row[-1]] for row in rows), bit["sink"])
+    return Net(places, (begin, split, *works, join), bit["source"], bit["sink"])
+
+
+@pytest.mark.parametrize(
+    ("branches", "tasks"), [(1, 1), (2, 3), (3, 1), (3, 4), (4, 5), (2, 30), (8, 2)]
+)
+def test_the_plain_net_of_branches_side_by_side_has_the_closed_form(branches, tasks):
+    found = explore(split_and_joined(branches, tasks), 100_000)
+    assert found.states == (tasks + 1) ** branches + 3
+    # In a definition the end is a node too: a token before it, and none after it.
+    assert explore(drawn(branches, tasks), 100_000).states == found.states + 1
 
 
 @pytest.mark.slow

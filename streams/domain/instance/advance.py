@@ -371,15 +371,15 @@ def out_of(
         start_event_scope(work, Happened(node, consumed, cause, scope, extra), leave)
         return
     try:
-        writes = mapped(work, node, _taken(work, node, extra, scope), extra, scope)
+        writes = mapped(work, node, taken(work, node, extra, scope), extra, scope)
     except UNMAPPED as error:
         work.emit(cause(Moves(consumed, [], [*before])))
-        stay(work, node, work.state.next_token, error, scope)
+        stay(work, node, work.state.next_token, error, scope, extra=extra)
         return
     leave(work, node, consumed, writes, cause, scope, before)
 
 
-def _taken(work: Work, node: str, extra: dict[str, Any], scope: int) -> dict[str, bytes]:
+def taken(work: Work, node: str, extra: dict[str, Any], scope: int) -> dict[str, bytes]:
     """Return the variable that takes a caught payload, where the author named one."""
     kind = work.graph.nodes[node].kind
     if not isinstance(kind, Catch) or not kind.result_path:

@@ -114,12 +114,17 @@ def incident(
     expression: str = "",
     values: bytes = b"null",
     place: str = "",
+    extra: bytes = b"",
 ) -> None:
     """Raise an incident: the token waits at the node for an operator."""
     place = place or _resting(work, node, token)
     said = shortened(named(work.state, place) + message, work.ctx.limits.text)
     where = "" if place == node else place
-    work.emit(ErrorOccurred(code[:NAME_MAX], said, node, token, expression, values, place=where))
+    work.emit(
+        ErrorOccurred(
+            code[:NAME_MAX], said, node, token, expression, values, place=where, seen=extra
+        )
+    )
 
 
 def _resting(work: Work, node: str, token: int) -> str:

@@ -317,7 +317,9 @@ def _event_triggered(
 
 
 def _error_occurred(state: InstanceState, event: e.ErrorOccurred, at: EventPlace) -> InstanceState:
-    incident = s.Incident(event.code, event.message, event.node, event.token, event.command)
+    incident = s.Incident(
+        event.code, event.message, event.node, event.token, event.command, event.seen
+    )
     incidents = {**state.incidents, at.sequence: incident}
     where = f"{event.node}: " if event.node else ""
     errors = _errors(state, f"{where}{event.code}: {event.message}")

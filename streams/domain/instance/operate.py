@@ -25,6 +25,7 @@ from streams.domain.instance.advance import (
     begin,
     go_on_all,
     leave,
+    taken,
     undo_held,
     undo_next,
 )
@@ -40,6 +41,7 @@ from streams.domain.instance.locked import begin_locked
 from streams.domain.instance.outputs import UNMAPPED, is_unmapped, mapped, stay
 from streams.domain.instance.places import ARMED, OUT, ROOT, UNDO, bare, inside, scope_of
 from streams.domain.instance.recover import begin_held
+from streams.domain.instance.runs import named
 from streams.domain.instance.state import RUNNING, Incident, InstanceState
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.walk import Walk
@@ -198,28 +200,40 @@ def _subscribe_again(work: Work, node: str) -> bool:
 
 
 def _leave(work: Work, found: Incident, scope: int) -> None:
-    """Compute the outputs of a node that is done once more, and leave it."""
+    """Leave a node that is done; outputs that could not be computed are computed once more."""
     node, token = found.node, found.token
-    graph, variables = work.graph, seen_from(work.state, scope)
-    kind = graph.nodes[node].kind
-    output, written = None, {}
-    if isinstance(kind, Activity | Approval | Call | Start):
-        path = kind.result_path or "result"
-        output, first = _result(variables, path), path.partition(".")[0]
-        written = {first: variables.get(first, b"null")}
 
     def cause(moves: Moves) -> NodeExecuted:
         return NodeExecuted(node, "retry", moves)
 
+    said = found.message.removeprefix(named(work.state, work.state.tokens[token]))
+    if not is_unmapped(said):
+        # What follows the node was at fault: its outputs are written, and written once.
+        leave(work, node, [token], {}, cause, scope)
+        return
     try:
-        check_writes(work, written, scope)
-        writes = mapped(work, node, {}, seen_again(kind, output), scope, token=token)
-        if node in graph.handlers and is_unmapped(found.message):
+        writes = _mapped_again(work, found, scope)
+        if node in work.graph.handlers:
             record(work, node, scope, writes)
     except UNMAPPED as error:
-        stay(work, node, token, error, scope)
+        extra = parse(found.seen) if found.seen else None
+        stay(work, node, token, error, scope, extra=extra)
         return
     leave(work, node, [token], writes, cause, scope)
+
+
+def _mapped_again(work: Work, found: Incident, scope: int) -> dict[str, bytes]:
+    """Return the outputs of a node that is done; one of `UNMAPPED` where they fail again."""
+    node, token = found.node, found.token
+    if found.seen:
+        extra = parse(found.seen)
+        return mapped(work, node, taken(work, node, extra, scope), extra, scope, token=token)
+    kind, variables, output = work.graph.nodes[node].kind, seen_from(work.state, scope), None
+    if isinstance(kind, Activity | Approval | Call | Start):
+        path = kind.result_path or "result"
+        output, first = _result(variables, path), path.partition(".")[0]
+        check_writes(work, {first: variables.get(first, b"null")}, scope)
+    return mapped(work, node, {}, seen_again(kind, output), scope, token=token)
 
 
 def _result(variables: dict[str, bytes], path: str) -> object:

@@ -37,17 +37,20 @@ def stay(
     error: Exception,
     scope: int = ROOT,
     begun: Observed | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Keep a token whose node is done but whose outputs cannot be computed.
 
-    `begun` is what its work saw, where the event that came before took it with the token.
+    `begun` is what its work saw, where the event that came before took it with the token;
+    `extra` what an event brought that nothing else keeps for a retry.
     """
     source, values = "", b"null"
     if isinstance(error, ExpressionError):
         source, values = error.source, canonical(error.values)
     code = code_of(error)
     message = f"{_UNMAPPED}{node}: {error}"
-    incident(work, node, token, code, message, source, values, at(node + OUT, scope))
+    kept = b"" if extra is None else canonical(dict(extra))
+    incident(work, node, token, code, message, source, values, at(node + OUT, scope), kept)
     observe_again(work, token, begun)
 
 

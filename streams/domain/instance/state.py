@@ -90,6 +90,8 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     node: str
     token: int
     command: bytes = b""
+    seen: bytes = b""
+    """JSON of what the output saw of the event that came, by name: a retry sees it again."""
 
 
 class OpenScope(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -305,7 +305,7 @@ class Compensate(msgspec.Struct, frozen=True, gc=False, tag="compensate"):
 
 
 class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
-    """An event on the edge of an activity, a call, a scope: a way out of it."""
+    """An event on the edge of what takes its time, as an activity or a catch: a way out of it."""
 
     host: str
     trigger: Trigger
@@ -319,6 +319,8 @@ class Boundary(msgspec.Struct, frozen=True, gc=False, tag="boundary"):
 
 Gateway = ExclusiveGateway | ParallelGateway | InclusiveGateway | PartialJoin
 Host = Activity | Approval | Call | Scope
+"""Work: kinds that may be repeated, undone, and fail."""
+Bounded = Host | Timer | Catch | Wait
 """Kinds that may have boundary events."""
 Waiting = (
     Activity | Approval | Timer | Call | Scope | EventGateway | Catch | Throw | Compensate | Wait
