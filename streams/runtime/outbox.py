@@ -64,6 +64,7 @@ class Outbox:
         self._partition = partition
         self._batch = batch
         self._collected: list[Out | Facts] = []
+        self._encoded: list[Out] = []
         self._tasks: dict[str, int] = {}
         self._time_header: tuple[int, tuple[str, bytes]] = (-1, ("", b""))
         source = f"/tidemill/{names.prefix}".rstrip("/").encode()
@@ -74,21 +75,27 @@ class Outbox:
         ]
 
     def records(self) -> list[Out]:
-        """Return everything, in order.
+        """Return everything, in order."""
+        self.encode()
+        return self._encoded
 
-        Events and tasks are encoded here and not one command after the other: a processor's
-        caches hold either the code that decides or the code that encodes (a sixth less time).
+    def encode(self) -> None:
+        """Encode the events and tasks so far.
+
+        Not one command after the other: a processor's caches hold either the code that decides
+        or the code that encodes (a sixth less time). Nor all of a large batch at its end: by then
+        they have lost what the first commands led to.
         """
-        found: list[Out] = []
+        found = self._encoded
         for one in self._collected:
             if isinstance(one, Facts):
                 self._encode(one, found)
             else:
                 found.append(one)
-        return found
+        self._collected.clear()
 
     def facts(self, facts: Facts) -> None:
-        """Write what a command led to; tasks may be added until the batch is decided."""
+        """Write what a command led to; tasks may be added until it is decided."""
         self._collected.append(facts)
 
     def _encode(self, facts: Facts, found: list[Out]) -> None:

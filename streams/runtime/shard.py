@@ -35,6 +35,8 @@ from streams.runtime.store import Change, Meta, Store
 
 log = structlog.get_logger(__name__)
 ABORTS_MAX = 3
+_out = tuple.__new__
+"""Makes an `Out` in a third of the time that its own constructor takes."""
 Due = tuple[int, bytes]
 """Moment and store key of a timer."""
 
@@ -264,7 +266,7 @@ class Shard:
         state_topic = self._env.names.state
         changes = [*batch.changes, *batch.forgotten]
         for change in changes:
-            records.append(Out(state_topic, partition, change.key, change.value))
+            records.append(_out(Out, (state_topic, partition, change.key, change.value, None)))
         records.append(Out(state_topic, partition, POSITION_KEY, encode_record(position)))
         begun = time.monotonic()
         offset = await self._log.transact(records)
