@@ -118,6 +118,8 @@ class PublishDefinition(msgspec.Struct, frozen=True, gc=False):
     """Publish it even if it is not sound, or not known to be; it is marked so."""
     max_states: int = 0
     """States to look at before soundness counts as unknown; 0, or too many: the verifier's own."""
+    sound_with: list[str] = []
+    """What it is to be sound together with: `id@version`, or `id` for the newest published one."""
 
 
 class PublishMessage(msgspec.Struct, frozen=True, gc=False):

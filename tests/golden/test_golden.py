@@ -314,7 +314,7 @@ HISTORIES = {
     **APPROVALS,
     **{name: partial(repeated, count) for name, count in REPEATED_UNTIL.items()},
     "definition.submitted": lambda: definition("flow").given(
-        PublishDefinition(SOURCE, allow_unsound=True, max_states=9)
+        PublishDefinition(SOURCE, allow_unsound=True, max_states=9, sound_with=["other@1.0.0"])
     ),
     "definition.published": lambda: definition("flow").given(
         PublishDefinition(SOURCE, allow_unsound=True), verdict()

@@ -37,6 +37,8 @@ class VersionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     command_id: str = ""
     """Of the last command that submitted it."""
     verdict: str = ""
+    sound_with: list[str] = []
+    """While a verdict is waited for: what it is to be sound together with."""
 
     @property
     def is_pending(self) -> bool:
@@ -100,6 +102,7 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
             event.allow_unsound,
             event.source if event.is_pending else "",
             event.command_id,
+            sound_with=event.sound_with,
         )
     elif isinstance(event, DefinitionPublished):
         versions[event.version] = _decided(versions[event.version], PUBLISHED, event.verdict)
@@ -128,7 +131,7 @@ def _open(start: ListedStart) -> OpenStart:
 
 
 def _decided(version: VersionState, status: str, verdict: str) -> VersionState:
-    return replace(version, status=status, source="", verdict=verdict)
+    return replace(version, status=status, source="", verdict=verdict, sound_with=[])
 
 
 def accepted(
