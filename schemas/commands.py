@@ -1,7 +1,4 @@
-"""Commands: what clients, aggregates and timers ask of an aggregate.
-
-Bodies only; who asks whom stands in the envelope. Names are imperative.
-"""
+"""Commands: what is asked of an aggregate. Bodies only; who asks whom stands in the envelope."""
 
 from __future__ import annotations
 
