@@ -48,14 +48,15 @@ def shortened(text: str, limit: int) -> str:
 def enter(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; what cannot begin becomes an incident."""
     kind = work.graph.nodes[node].kind
+    if isinstance(kind, Activity):
+        enter_activity(work, node, kind, token)
+        return
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
         events = []
         if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
             events = events_on(work, node, token, scope)
-        if isinstance(kind, Activity):
-            _activity(work, node, kind, token, scope)
-        elif isinstance(kind, Timer):
+        if isinstance(kind, Timer):
             _timer(work, node, token, scope)
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
@@ -66,6 +67,21 @@ def enter(work: Work, node: str, token: int) -> None:
         else:
             assert isinstance(kind, EventGateway | Catch)
             _await_only(work, node, kind, token, scope)
+    except UNBEGUN as error:
+        not_begun(work, node, token, error)
+        return
+    if events:
+        await_events(work, token, events)
+
+
+def enter_activity(work: Work, node: str, kind: Activity, token: int) -> None:
+    """Hand an activity to its queue, and begin to wait for its boundary events."""
+    scope = scope_of(work.state.tokens.get(token, ""))
+    try:
+        events = []
+        if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
+            events = events_on(work, node, token, scope)
+        _activity(work, node, kind, token, scope)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return
@@ -144,8 +160,10 @@ def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> 
             f"{kind.queue}`, then retry this incident",
         )
         return
-    given = work.graph.inputs[node].json(seen_from(work.state, scope))
-    _check_input(work, node, given)
+    state = work.state
+    given = work.graph.inputs[node].json(seen_from(state, scope) if scope else state.variables)
+    if len(given) >= _SMALL or len(given) > work.ctx.limits.variable:
+        _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
     if work.graph.merges:
         observe(work, node, token, scope)
@@ -159,8 +177,6 @@ def _check_input(work: Work, node: str, given: bytes) -> None:
             f"the input of {node} has {size} bytes, the limit is {limits.variable} "
             "(variable_bytes_max): pass large data by reference"
         )
-    if size < _SMALL:
-        return
     together = size + sum(len(other.input) for other in work.state.activities.values())
     if together > limits.state:
         raise LimitError(
