@@ -130,7 +130,8 @@ def _(shape: StartShape) -> NodeKind:
     elif shape.condition is not None:
         waits = ConditionTrigger(shape.condition)
     output = expressions(shape.output)
-    return Start(waits, shape.result_path, output, shape.missed, shape.interrupting)
+    path, missed = shape.result_path, shape.missed
+    return Start(waits, path, output, missed, shape.interrupting, shape.single)
 
 
 @kind_of.register

@@ -90,7 +90,7 @@ def _(kind: Start) -> dict[str, Any]:
     waits = {} if kind.trigger is None else trigger(kind.trigger)
     mapping = given(result_path=kind.result_path, output=sources(kind.output))
     missed = given(missed=kind.missed if kind.missed != "once" else None)
-    missed |= given(interrupting=None if kind.interrupting else False)
+    missed |= given(interrupting=None if kind.interrupting else False, single=kind.single or None)
     return {"type": "start", **waits, **missed, **mapping}
 
 

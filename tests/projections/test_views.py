@@ -33,7 +33,7 @@ def shown(reader, name="i1", tenant="default"):
 
 
 def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
-    names = ["instances", "history", "definitions", "locks", "approvals"]
+    names = ["instances", "history", "definitions", "locks", "approvals", "channels", "stalls"]
     assert [view.name for view in VIEWS] == names
     kinds = {"definition": "definitions", "schedule": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:

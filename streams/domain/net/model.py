@@ -274,6 +274,8 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
     """Timers: whether due times that the engine slept through come together, one by one, never."""
     interrupting: bool = True
     """Of an event sub-process: whether all else in the scope around is stopped."""
+    single: bool = False
+    """Of a workflow, by a message: one instance at a time for each correlation key."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):
