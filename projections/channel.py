@@ -204,6 +204,10 @@ def _stopped(_row: Channel, _body: ErrorOccurred | IncidentResolved, _: Envelope
     """Change nothing: `stalls.py` shows it."""
 
 
+def _single_ended(_row: Channel, _body: e.SingleEnded, _: Envelope) -> None:
+    """Change nothing: the instances' view shows which of them live."""
+
+
 CHANGES: Final[dict[type[msgspec.Struct], Callable[[Channel, Any, Envelope], None]]] = {
     e.MessagePublished: _published,
     e.SignalBroadcast: _broadcast,
@@ -213,6 +217,7 @@ CHANGES: Final[dict[type[msgspec.Struct], Callable[[Channel, Any, Envelope], Non
     e.MessageExpired: _expired,
     e.SubscriptionOpened: _opened,
     e.SubscriptionEnded: _ended,
+    e.SingleEnded: _single_ended,
     ErrorOccurred: _stopped,
     IncidentResolved: _stopped,
 }

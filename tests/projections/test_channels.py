@@ -179,6 +179,14 @@ def test_a_channel_shows_what_is_kept_who_waits_and_what_was_last(projection, wr
     assert reader.channel(MESSAGE, "acme").value is None
 
 
+def test_a_channel_goes_on_after_the_end_of_what_it_lets_live_alone(projection, written, reader):
+    written.add(SENT, MESSAGE, kind="channel")
+    written.add(e.SingleEnded("flow", "flow.1"), MESSAGE, kind="channel")
+    written.add(OPENED, MESSAGE, kind="channel")
+    projection.apply(written.events, {})
+    assert reader.channel(MESSAGE).value.sequence == 3
+
+
 def test_the_list_is_of_channels_where_something_waits_by_pages(projection, written, reader):
     for name in ("signal:d", "signal:b", "signal:a"):
         written.add(OPENED, name, kind="channel")

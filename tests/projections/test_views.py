@@ -20,7 +20,7 @@ from schemas.registry import BODIES, EVENT_TYPES
 STARTED = e.WorkflowStarted("hello", "1.0.0", {"who": b'"x"'}, metadata=b'{"order":7}')
 
 
-CHANNEL = {"message", "signal", "subscription", "watch"}
+CHANNEL = {"message", "signal", "subscription", "watch", "single"}
 """What channels, and the watches of devices, tell of: the history alone shows it."""
 
 
