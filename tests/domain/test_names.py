@@ -16,9 +16,10 @@ from streams.domain.device.index import Condition
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.watch.state import Wait
 from streams.forms import examine
+from streams.forms.lock import LockShape
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape
 from streams.forms.shape_approval import EscalationShape
-from streams.forms.shape_nodes import FailureShape, LockShape
+from streams.forms.shape_nodes import FailureShape
 from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
 from streams.forms.shape_wait import PartShape
 from streams.testing.spec import instance
@@ -29,7 +30,7 @@ SHAPES = {**KINDS, "definition": DefinitionShape, "flow": FlowShape, "part": Par
 NESTED = {
     ("approval", "escalation."): EscalationShape,
     ("end", "error."): FailureShape,
-    ("scope", "lock."): LockShape,
+    **{(kind, "lock."): LockShape for kind in ("activity", "approval", "call", "scope")},
     ("repeated", "each."): EachShape,
     ("repeated", "each.collect."): CollectShape,
     ("repeated", "loop."): LoopShape,
@@ -177,6 +178,9 @@ def as_is(spec):
     return spec
 
 
+LOCKS = {"name": "name: VALUE", "ttl": "name: a, ttl: VALUE", "wait": "name: a, wait: VALUE"}
+
+
 DECISION = {"outcome": "approve", "data": {"y": 2}, "completed_by": "ann"}
 X = {"output": {"x": 1}}
 ERROR = {"code": "Boom", "message": "it went wrong", "node": "node"}
@@ -190,9 +194,6 @@ CASES = {
     "approval output": (source(f"{ASK}, output: {{a: VALUE}}"), decided, {"output": DECISION}),
     "call input": (source(f"{CALL}, input: {{a: VALUE}}"), as_is, NOTHING),
     "scope input": (source(f"{SCOPE}, input: {{a: VALUE}}, {INSIDE}"), as_is, NOTHING),
-    "scope lock.name": (source(f"{SCOPE}, lock: {{name: VALUE}}, {INSIDE}"), as_is, NOTHING),
-    "scope lock.ttl": (source(f"{SCOPE}, lock: {{name: a, ttl: VALUE}}, {INSIDE}"), as_is, {}),
-    "scope lock.wait": (source(f"{SCOPE}, lock: {{name: a, wait: VALUE}}, {INSIDE}"), as_is, {}),
     "flow condition": (
         source("type: exclusive, next: [{to: end, when: TEST}, {to: end, default: true}]"),
         as_is,
@@ -274,6 +275,15 @@ CASES = {
         {**X, "index": 0, "each": {"total": -1, "active": 0, "done": 1}},
     ),
 }
+for _kind, _node in {
+    "activity": JOB,
+    "approval": ASK,
+    "call": CALL,
+    "scope": f"{SCOPE}, {INSIDE}",
+}.items():
+    for _key, _lock in LOCKS.items():
+        CASES[f"{_kind} lock.{_key}"] = (source(f"{_node}, lock: {{{_lock}}}"), as_is, NOTHING)
+
 for _key in ("assignee", "candidate_users", "candidate_groups"):
     CASES[f"approval {_key}"] = (source(f"type: approval, next: end, {_key}: VALUE"), as_is, {})
 for _key in ("title", "description", "priority", "due", "input", "documents"):
