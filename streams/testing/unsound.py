@@ -106,7 +106,7 @@ class Staged:
     @property
     def ended(self) -> bool:
         """Whether nothing more happens."""
-        return self.spec.state.status != "Running"
+        return bool(self.spec.state.status != "Running")
 
     @property
     def passed(self) -> Counter[str]:
