@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import fastavro
 import msgspec
-from fastavro.schema import fingerprint, to_parsing_canonical_form
+from fastavro.schema import to_parsing_canonical_form
 
 from schemas.avro_schema import schema_of
 from schemas.decoder import MalformedError, message_reader
 from schemas.encoder import Stamp, encoder_of, envelope_bytes, message_encoder
 from schemas.envelope import Envelope
+from schemas.fingerprint import fingerprint
 from schemas.registry import MESSAGES, VERSIONS
 from schemas.upcasters import Former, former_versions
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10
+F = TypeVar("F")
 
 
 class Message(NamedTuple):
@@ -55,35 +57,67 @@ class Form(NamedTuple):
 
 def header_of(schema: dict[str, Any]) -> bytes:
     """Return marker and CRC-64-AVRO fingerprint (little endian) of a schema."""
-    text = fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO")
-    return MARKER + bytes.fromhex(text)
+    return MARKER + fingerprint(to_parsing_canonical_form(schema).encode())
+
+
+class _Compiled(dict[type[msgspec.Struct], F]):
+    """Functions by body class, each compiled when it is first asked for.
+
+    Most processes see few of all messages, and compiling all takes half a second.
+    """
+
+    def __init__(self, compile_one: Callable[[type[msgspec.Struct]], F]) -> None:
+        super().__init__()
+        self._compile = compile_one
+
+    def __missing__(self, body: type[msgspec.Struct]) -> F:
+        """Compile the function of a body class; `KeyError` where it is of no message."""
+        if body not in HEADERS:
+            raise KeyError(body)
+        made = self[body] = self._compile(body)
+        return made
 
 
 _FORMS: dict[bytes, Form] = {}
-_ENCODERS: dict[type[msgspec.Struct], Callable[[Any], bytes]] = {}
-"""Encoder of the fields by body class."""
-STAMPED: dict[type[msgspec.Struct], Callable[[Stamp, bytes, int, int, Any], bytes]] = {}
-"""By body class: encoder of whole messages that a command causes. It takes the command's
-stamp, the message's id, its sequence and position, and the body."""
 HEADERS: dict[type[msgspec.Struct], bytes] = {}
 """Header by body class: lets a consumer tell types apart without decoding."""
+_ENCODERS: _Compiled[Callable[[Any], bytes]] = _Compiled(encoder_of)
+"""Encoder of the fields by body class."""
+STAMPED: _Compiled[Callable[[Stamp, bytes, int, int, Any], bytes]] = _Compiled(
+    lambda body: message_encoder(body, HEADERS[body], MESSAGES[body])
+)
+"""By body class: encoder of whole messages that a command causes. It takes the command's
+stamp, the message's id, its sequence and position, and the body."""
 
 
 def register(form: Form) -> bytes:
     """Make one version of a message readable; return its header."""
     header = header_of(form.schema)
-    _FORMS[header] = form._replace(schema=fastavro.parse_schema(form.schema, _force=True))
+    if form.read is None:
+        form = form._replace(schema=fastavro.parse_schema(form.schema, _force=True))
+    _FORMS[header] = form
     return header
 
 
 def _register_present() -> None:
     for body in MESSAGES:
         version = VERSIONS.get(body.__name__, 1)
-        read = message_reader(Message, body, MESSAGES[body], HEADER_BYTES)
-        header = register(Form(body.__name__, version, schema_of(body), body, None, read))
-        _ENCODERS[body] = encoder_of(body)
-        STAMPED[body] = message_encoder(body, header, MESSAGES[body])
-        HEADERS[body] = header
+        form = Form(body.__name__, version, schema_of(body), body, None, _first_reader(body))
+        HEADERS[body] = register(form)
+
+
+def _first_reader(body: type[msgspec.Struct]) -> Callable[[bytes], Message]:
+    """Return what reads the first message of a class, and compiles the reader of the others."""
+
+    def first(data: bytes) -> Message:
+        read: Callable[[bytes], Message] = message_reader(
+            Message, body, MESSAGES[body], HEADER_BYTES
+        )
+        header = HEADERS[body]
+        _FORMS[header] = _FORMS[header]._replace(read=read)
+        return read(data)
+
+    return first
 
 
 def register_former(former: Former) -> bytes:

@@ -20,6 +20,8 @@ class ListedStart(msgspec.Struct, frozen=True, gc=False):
     """Of a cycle or cron: see `streams.domain.expressions.schedules`."""
     missed: str = "once"
     """What becomes of due times that the engine slept through: `once`, `each` or `skip`."""
+    single: bool = False
+    """Messages: one instance at a time for each correlation key."""
 
 
 class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +38,8 @@ class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):
     """It waits for a verdict. False in what former releases wrote: they published at once."""
     command_id: str = ""
     """Of the command that submitted it."""
+    sound_with: list[str] = []
+    """What it is to be sound together with: `id@version`, or `id`."""
 
 
 class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
@@ -46,9 +50,10 @@ class DefinitionPublished(msgspec.Struct, frozen=True, gc=False):
     verdict: str = ""
     """`sound`; with `allow_unsound` also `unsound` or `unknown`; empty: never verified."""
     message: str = ""
-    """What does not hold, or why soundness is not known."""
+    """What does not hold, or why soundness is not known; of a sound one what is worth a word."""
     violations: bytes = b"[]"
-    """A JSON array of what does not hold: property, node, line, message, trace."""
+    """A JSON array of what does not hold: property, node, line, message, trace, and of several
+    definitions together also definition and severity."""
     starts: list[ListedStart] = []
     """What starts instances of it from now on; the starts of former versions are over."""
 

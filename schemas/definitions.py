@@ -14,11 +14,12 @@ class DefinitionRecord(msgspec.Struct, frozen=True, gc=False):
     """`submitted`, `published`, `refused` or `deleted`."""
     source: str
     message: str = ""
-    """Why it was refused; of a published one that is not known to be sound, why not."""
+    """Why it was refused; of a published one what does not hold, or is worth a word."""
     verdict: str = ""
     """`sound`, `unsound` or `unknown`; empty while submitted, and where nobody verified it."""
     violations: bytes = b"[]"
-    """A JSON array of what does not hold: property, node, line, message, trace."""
+    """A JSON array of what does not hold: property, node, line, message, trace, and of several
+    definitions together also definition and severity."""
     allow_unsound: bool = False
     """While submitted: it is to be published whatever the verdict says."""
     max_states: int = 0
@@ -32,3 +33,5 @@ class DefinitionRecord(msgspec.Struct, frozen=True, gc=False):
     """Why it was deleted."""
     was_published: bool = False
     """Deleted ones: instances may run it still."""
+    sound_with: list[str] = []
+    """While submitted: what it is to be sound together with: `id@version`, or `id`."""

@@ -65,8 +65,10 @@ class RecordVerdict(msgspec.Struct, frozen=True, gc=False):
     verdict: str
     """`sound`, `unsound` or `unknown`."""
     message: str = ""
-    """What does not hold, or why it is not known: a line for each, with line and run."""
+    """What does not hold, or why it is not known: a line for each, with line and run. Of what is
+    `sound` what is worth a word."""
     violations: bytes = b"[]"
-    """A JSON array of what does not hold: property, node, line, message, trace."""
+    """A JSON array of what does not hold: property, node, line, message, trace, and of several
+    definitions together also definition and severity (`error`, `warning`)."""
     states: int = 0
     """How many were looked at."""

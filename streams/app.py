@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -68,9 +69,10 @@ def wall() -> int:
 class Parts:
     """Everything an engine process is made of."""
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, clock: Callable[[], int] = wall) -> None:
         """Connect to the cluster and compose; raises `ClusterError` with what to do."""
         self.settings = settings
+        self.clock = clock
         bootstrap = settings.kafka_bootstrap_servers
         self.admin = admin = AdminClient({"bootstrap.servers": bootstrap})
         self.identity: Identity = identify(admin, Names(settings.topic_prefix))
@@ -132,7 +134,7 @@ class Parts:
             partition in settings.accept_loss,
         )
         environment = self.environment(partition)
-        shard = Shard(environment, self.log(partition), store, options, wall, self.tail)
+        shard = Shard(environment, self.log(partition), store, options, self.clock, self.tail)
         pacing = Pacing(settings.pacing_ms, settings.pacing_records)
         return Runner(shard, pacing, self.engine.reseek)
 
@@ -247,7 +249,9 @@ def lock_stores(settings: EngineSettings) -> IO[str]:
     return handle
 
 
-async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None) -> None:
+async def run_engine(
+    settings: EngineSettings, stop: asyncio.Event | None = None, clock: Callable[[], int] = wall
+) -> None:
     """Run one engine until it is told to stop (SIGTERM, SIGINT, or the event)."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -257,7 +261,7 @@ async def run_engine(settings: EngineSettings, stop: asyncio.Event | None = None
     sys.setswitchinterval(0.001)
     spare_the_collector()
     with lock_stores(settings), contextlib.ExitStack() as stack:
-        parts = Parts(settings)
+        parts = Parts(settings, clock)
         if settings.metrics_port:
             stack.callback(serve_metrics(parts.engine, parts.end, settings.metrics_port))
         await parts.tail.start()

@@ -78,6 +78,7 @@ def letters(settings: EngineSettings, topic: str, partition: int) -> Iterator[Le
             "group.id": f"{settings.topic_prefix}replay",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
             "enable.auto.commit": False,
         }
     )

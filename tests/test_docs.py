@@ -40,6 +40,7 @@ RUN_HERE_SLOWLY = (
     "python benchmarks/bridge.py --count 50000",
     "python benchmarks/projection.py --events 100000",
     "python benchmarks/soundness.py",
+    "python benchmarks/shard.py --rounds 15",
     "python benchmarks/devices.py --count 20000",
     "python benchmarks/iterations.py --items 2000",
 )

@@ -162,6 +162,7 @@ def read_topic(bootstrap: str, topic: str) -> list[Message]:
             "group.id": f"reader-{secrets.token_hex(6)}",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
             "auto.offset.reset": "earliest",
         }
     )

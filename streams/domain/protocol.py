@@ -148,6 +148,7 @@ class RecordDefinition(msgspec.Struct, frozen=True, gc=False):
     max_states: int = 0
     deletion: tuple[int, str, str, bool] = (0, "", "", False)
     """When, by whom, why, and whether it was published before."""
+    sound_with: list[str] = []
 
 
 class RecordActivityType(msgspec.Struct, frozen=True, gc=False):

@@ -50,8 +50,7 @@ class Stamp(NamedTuple):
 def sizes_needed(records: Iterable[Out]) -> dict[str, int]:
     """Return how many partitions each topic must have for these records."""
     found: dict[str, int] = {}
-    for out in records:
-        topic, partition = out.topic, out.partition
+    for topic, partition, _key, _value, _headers in records:
         if partition >= found.get(topic, 0):
             found[topic] = partition + 1
         elif topic not in found:
@@ -67,15 +66,15 @@ def by_place(records: Iterable[Out], sizes: Mapping[str, int]) -> dict[Place, li
     """
     found: dict[Place, list[Out]] = {}
     for out in records:
-        partition = out.partition
+        topic, partition, key, value, _headers = out
         if partition < 0:
-            partition = partition_of(out.key, sizes[out.topic])
-        if out.value is not None and len(out.value) > RECORD_BYTES_MAX:
+            partition = partition_of(key, sizes[topic])
+        if value is not None and len(value) > RECORD_BYTES_MAX:
             raise RecordTooLargeError(
-                f"a record of {len(out.value)} bytes for {out.topic} is larger than "
+                f"a record of {len(value)} bytes for {topic} is larger than "
                 f"{RECORD_BYTES_MAX} bytes"
             )
-        place = (out.topic, partition)
+        place = (topic, partition)
         group = found.get(place)
         if group is None:
             found[place] = [out]

@@ -8,7 +8,7 @@ sender saw; the shard then waits for it before its transaction begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -24,6 +24,7 @@ from streams.domain.net.version_ranges import is_exact, newest
 from streams.runtime.inbox import Item
 
 log = structlog.get_logger(__name__)
+_BEGINNINGS: Final = frozenset({RunInstance, CreateInstance, StartChild, TriggerInstance})
 SourceReader = Callable[[str], Definition | list[str]]
 
 
@@ -169,6 +170,7 @@ def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int],
     """Return the positions that a batch waits for, and whether it names unknown definitions."""
     positions: dict[int, int] = {}
     unknown = False
+    known: set[tuple[str, str, str]] = set()
     for item in items:
         if item.message is None:
             continue
@@ -176,12 +178,16 @@ def wanted(items: Sequence[Item], book: DefinitionBook) -> tuple[dict[int, int],
         if envelope.definitions_seen:
             partition, _, number = envelope.definitions_seen.partition(":")
             if partition.isdecimal() and number.isdecimal():
-                place = int(partition)
-                positions[place] = max(positions.get(place, 0), int(number))
-        if isinstance(body, DeleteDefinition | LookForStarts):
+                owner = int(partition)
+                positions[owner] = max(positions.get(owner, 0), int(number))
+        kind = type(body)
+        if kind in _BEGINNINGS:
+            begun: Any = body
+            place = (envelope.context.tenant, begun.definition_id, begun.version)
+            if place not in known:  # Most of a batch begin the same.
+                known.add(place)
+                unknown = unknown or book.find(*place) is None
+        elif kind is DeleteDefinition or kind is LookForStarts:
             unknown = True  # It is of what was published, or deleted, just before.
-        if isinstance(body, RunInstance | CreateInstance | StartChild | TriggerInstance):
-            tenant = envelope.context.tenant
-            unknown = unknown or book.find(tenant, body.definition_id, body.version) is None
     missing = {p: n for p, n in positions.items() if book.seen.get(p, 0) < n}
     return missing, unknown

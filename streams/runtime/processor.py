@@ -35,6 +35,7 @@ from streams.domain.protocol import (
     Rejected,
     SendCommand,
 )
+from streams.runtime.cause import Cause
 from streams.runtime.devices import beside, write_states
 from streams.runtime.door import Door
 from streams.runtime.environment import Environment
@@ -53,16 +54,8 @@ from streams.runtime.told import told
 log = structlog.get_logger(__name__)
 TIMER = "timer"
 _HEARTBEATS_MAX = 256
-
-
-class Cause(msgspec.Struct, frozen=True, gc=False):
-    """The message that is being applied."""
-
-    envelope: Envelope
-    source: str
-    item: Item | None
-    context: Context
-    """What its consequences carry."""
+_TOGETHER = 200
+"""Records that are checked, decided and encoded together: what a processor's cache holds."""
 
 
 class Processor:
@@ -104,9 +97,14 @@ class Processor:
 
     def run(self, items: Iterable[Item]) -> None:
         """Apply the records in order."""
-        # The door needs no state: it goes first for all, as one piece of code at a time is quick.
         batch = list(items)
-        for item, refusal in zip(batch, [self._door.check(one) for one in batch], strict=True):
+        for start in range(0, len(batch), _TOGETHER):
+            self._together(batch[start : start + _TOGETHER])
+            self.out.encode()
+
+    def _together(self, items: list[Item]) -> None:
+        # The door needs no state: it goes first for all, as one piece of code at a time is quick.
+        for item, refusal in zip(items, [self._door.check(one) for one in items], strict=True):
             self.now = max(self.now, item.record.timestamp)
             self._one(item, refusal)
             if self._local:
@@ -262,11 +260,12 @@ class Processor:
     ) -> None:
         context, incarnation = cause.context, facts.incarnation
         sequence = aggregate.sequence(outcome.state)
-        sender = f"{slot.id}@{incarnation}:{sequence}" if outcome.events else cause.envelope.id
         for number, effect in enumerate(outcome.effects):
             if isinstance(effect, DispatchActivity):
                 facts.tasks.append(effect)
             elif isinstance(effect, SendCommand):
+                place = f"{slot.id}@{incarnation}:{sequence}"
+                sender = place if outcome.events else cause.envelope.id
                 envelope = internal_envelope(sender, number, effect, self.now, context)
                 self._send(slot, effect, envelope)
             elif isinstance(effect, CancelTask):
@@ -274,8 +273,8 @@ class Processor:
             elif isinstance(effect, RecordDefinition | RecordActivityType):
                 self.out.known(slot, effect, self.now, self.number, context)
             elif isinstance(effect, AnswerCommand):
-                place = (f"{self._partition}:{self.number}", sequence, incarnation, self._lag)
-                self.out.answer(slot, effect, place, self.now)
+                stand = (f"{self._partition}:{self.number}", sequence, incarnation, self._lag)
+                self.out.answer(slot, effect, stand, self.now)
             else:
                 self._redrive(effect)
 

@@ -191,12 +191,14 @@ def _put(batch: WriteBatch, change: Change) -> None:
         batch.delete(b"s" + key)
     else:
         batch.put(b"s" + key, change.value)
-    for index, old, new in (
-        (b"d", change.old_due, change.due),
-        (b"x", change.old_expires, change.expires),
-    ):
-        if old != new:
-            if old:
-                batch.delete(_due_key(index, old, key))
-            if new:
-                batch.put(_due_key(index, new, key), b"")
+    if change.old_due != change.due:
+        _move(batch, b"d", change.old_due, change.due, key)
+    if change.old_expires != change.expires:
+        _move(batch, b"x", change.old_expires, change.expires, key)
+
+
+def _move(batch: WriteBatch, index: bytes, old: int, new: int, key: bytes) -> None:
+    if old:
+        batch.delete(_due_key(index, old, key))
+    if new:
+        batch.put(_due_key(index, new, key), b"")

@@ -62,6 +62,7 @@ def read_partition(bootstrap: str, topic: str, partition: int) -> list[Consumed]
             "group.id": "tidemill-audit",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
             "enable.auto.commit": False,
         }
     )

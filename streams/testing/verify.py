@@ -68,6 +68,7 @@ class PartitionReader:
                 "group.id": "tidemill-verify",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
                 "enable.auto.commit": False,
                 "queued.max.messages.kbytes": 16 * 1024,
             }

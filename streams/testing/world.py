@@ -52,6 +52,7 @@ from topics.names import Names
 
 T = TypeVar("T")
 QUEUE_PARTITIONS = 2
+GROUP_SECONDS = 15.0
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -95,7 +96,7 @@ class World:
         """How often each command id was written to the topic."""
         self._tail: dict[int, int] = {}
         self._judged: dict[int, int] = {}
-        self._court = Court(_prove, STATES_MAX, _read_source)
+        self._court = Court(_prove, STATES_MAX, GROUP_SECONDS, _read_source)
         self.has_verifier = True
         """Whether what is submitted is judged as the world settles."""
         self._taken: dict[tuple[str, int], int] = {}
@@ -197,8 +198,8 @@ class World:
                 self._court.add(partition, entry.value)
                 self._judged[partition] = entry.offset + 1
         count = 0
-        while task := self._court.next():
-            verdict = self._court.judge(task)
+        while task := self._court.next(self.now / 1_000):
+            verdict = self._court.judge(task, self.now / 1_000)
             if verdict is None:
                 continue
             self._court.answered(task, verdict)

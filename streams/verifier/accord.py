@@ -119,12 +119,11 @@ def _file(member: Member, budget: int) -> tuple[str, str, Definition]:
     Raises:
         _UnfitError: it is not, or it cannot be read here.
     """
-    if member.verdict in {UNSOUND, UNKNOWN}:
-        raise _UnfitError(f"{member} is published, and marked as {member.verdict}")
     definition = read_definition(member.source)
     if isinstance(definition, list):
         raise _UnfitError(f"this verifier's release cannot read {member}")
-    if not member.verdict:
+    if member.verdict != SOUND:
+        # It may be marked for its company only, which is another one now.
         verdict = soundness(definition, budget)
         if not verdict.sound:
             why = verdict.why_unknown or "; ".join(map(str, verdict.violations))

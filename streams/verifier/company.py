@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from schemas.definitions import DefinitionRecord
-from streams.domain.definition.state import SUBMITTED, order
+from streams.domain.definition.state import PUBLISHED, order
 from streams.domain.net.contacts import Contacts
 from streams.domain.net.model import Version
 from streams.domain.net.version_ranges import newest
@@ -70,6 +70,10 @@ class _Shelf:
         version = newest(found, wanted)
         return None if version is None else found[version]
 
+    def speaking(self, definition_id: str) -> DefinitionRecord | None:
+        """Return the version that takes part in conversations: the one that was named."""
+        return self._more.get(definition_id) or self.newest(definition_id)
+
     def _versions(self, definition_id: str) -> dict[Version, DefinitionRecord]:
         found = self._library.published(self._tenant, definition_id)
         one = self._more.get(definition_id)
@@ -101,19 +105,30 @@ class _Shelf:
 def companies_of(
     record: DefinitionRecord, tenant: str, library: Library, named: list[DefinitionRecord]
 ) -> list[Company]:
-    """Return all in whose company a submitted version is to be judged."""
+    """Return all in whose company a submitted version is to be judged.
+
+    Those that were named and wait for their verdicts are judged with what they call, and who calls
+    them, too: if one of a group is refused, all are.
+    """
     shelf = _Shelf(library, tenant, [*named, record])
-    before = _Shelf(library, tenant, named)
     found: list[Company] = []
     if named:
         found.append(_company(NAMED, [record, *named, *_callees(shelf, [record, *named])]))
+    for one in [record, *(one for one in named if one.status != PUBLISHED)]:
+        others = [other for other in [*named, record] if other is not one]
+        found += _bound(one, shelf, _Shelf(library, tenant, others))
+    found.append(_company(SPEAKS, _speaking(record, shelf)))
+    return _without_repeats(found)
+
+
+def _bound(record: DefinitionRecord, shelf: _Shelf, before: _Shelf) -> list[Company]:
+    """Return a version with all that it calls, and with each that calls it."""
+    found: list[Company] = []
     own = shelf.tree(record)
     if len(own) > 1 or any(name == record.definition_id for name, _ in shelf.calls(record)):
         found.append(_company(CALLS, own))
     callers = _callers(record, shelf)
-    found += [_company(CALLED, shelf.tree(one), before.tree(one)) for one in callers]
-    found.append(_company(SPEAKS, _speaking(record, shelf)))
-    return _without_repeats(found)
+    return found + [_company(CALLED, shelf.tree(one), before.tree(one)) for one in callers]
 
 
 def _callees(shelf: _Shelf, some: list[DefinitionRecord]) -> list[DefinitionRecord]:
@@ -140,7 +155,7 @@ def _callers(record: DefinitionRecord, shelf: _Shelf) -> list[DefinitionRecord]:
 def _speaking(record: DefinitionRecord, shelf: _Shelf) -> list[DefinitionRecord]:
     """Return those that exchange something, and what they call, one more at most."""
     found = {_key(one): one for one in shelf.tree(record)}
-    others = [one for name in shelf.ids if (one := shelf.newest(name)) is not None]
+    others = [one for name in shelf.ids if (one := shelf.speaking(name)) is not None]
     grown = True
     while grown and len(found) <= MEMBERS_MAX:
         known = [shelf.contacts(one) for one in found.values()]
@@ -172,7 +187,7 @@ def _company(
 
 
 def _member(record: DefinitionRecord) -> Member:
-    verdict = "" if record.status == SUBMITTED else record.verdict
+    verdict = record.verdict if record.status == PUBLISHED else ""
     return Member(record.definition_id, record.version, record.source, verdict)
 
 

@@ -39,8 +39,12 @@ class Library:
 
     def add(self, envelope: Envelope, record: DefinitionRecord) -> None:
         """Take the next record of a version."""
-        key = envelope.context.tenant, record.definition_id
-        self._entries.setdefault(key, {})[record.version] = Entry(record, envelope.time)
+        self.put(envelope.context.tenant, Entry(record, envelope.time))
+
+    def put(self, tenant: str, entry: Entry) -> None:
+        """Let a version stand so, until its next record says otherwise."""
+        record = entry.record
+        self._entries.setdefault((tenant, record.definition_id), {})[record.version] = entry
 
     def entry(self, tenant: str, definition_id: str, version: str) -> Entry | None:
         """Return how a version stands; None where it is not known."""

@@ -6,6 +6,7 @@ all that wait, so that a verifier keeps nothing and may be killed at any moment.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.definitions import DefinitionRecord
@@ -50,10 +51,9 @@ class Pending:
         if task.record.status == SUBMITTED:
             self._waiting[task.key] = task
 
-    def next(self) -> Task | None:
-        """Return the one that has waited longest without a verdict under way."""
-        open_tasks = (task for key, task in self._waiting.items() if key not in self._answered)
-        return next(open_tasks, None)
+    def open(self) -> Iterator[Task]:
+        """Yield those without a verdict under way, the one that has waited longest first."""
+        return (task for key, task in self._waiting.items() if key not in self._answered)
 
     def answered(self, task: Task) -> None:
         """Note that a verdict is under way."""

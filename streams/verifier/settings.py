@@ -20,4 +20,9 @@ class VerifierSettings(KafkaSettings):
     verifier_memory_mib: int = Field(
         default=1_024, ge=16, description="Memory of one proof, in MiB; then it is unknown."
     )
+    verifier_group_seconds: float = Field(
+        default=15.0,
+        ge=0,
+        description="Seconds to wait for what a version is to be sound with; then it is unknown.",
+    )
     verifier_metrics_port: int = Field(default=0, description="Port of /metrics; 0: none.")

@@ -51,7 +51,7 @@ class Verifier:
         servers = settings.kafka_bootstrap_servers
         self._names = Names(settings.topic_prefix)
         self._stop = stop
-        self._court = Court(prove, settings.verifier_max_states)
+        self._court = Court(prove, settings.verifier_max_states, settings.verifier_group_seconds)
         self.metrics = VerifierMetrics()
         admin = AdminClient({"bootstrap.servers": servers})
         self._unread = set(range(identify(admin, self._names).partitions))
@@ -93,7 +93,7 @@ class Verifier:
             self._producer.flush(_FLUSH_SECONDS)
 
     def _read(self) -> None:
-        waits = not self._unread and self._court.next() is not None
+        waits = not self._unread and self._court.next(time.monotonic()) is not None
         records, reported = read(self._consumer, 500, 0.0 if waits else _POLL_SECONDS)
         for record in records:
             self._court.add(record.partition, record.value)
@@ -107,11 +107,11 @@ class Verifier:
         self.metrics.pending.set(len(self._court))
 
     def _judge(self) -> None:
-        task = self._court.next()
+        begun = time.monotonic()
+        task = self._court.next(begun)
         if task is None:
             return
-        begun = time.monotonic()
-        verdict = self._court.judge(task)
+        verdict = self._court.judge(task, begun)
         if verdict is None:
             return
         seconds = time.monotonic() - begun

@@ -152,7 +152,7 @@ def test_a_definition_with_events_is_written_as_it_is_read(source):
 
 WRONG = {
     "a boundary event has one of": ("late: {type: boundary, on: work, next: end}", ""),
-    "is no activity, approval, call or scope": (
+    "is no activity, approval, call, scope, catch, timer or wait": (
         "late: {type: boundary, on: end, duration: 1, next: end}", "",
     ),
     "an error always interrupts": (

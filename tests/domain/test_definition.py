@@ -98,6 +98,53 @@ def test_who_allows_more_of_a_pending_source_submits_it_again():
     after.when(verdict(UNSOUND)).then(DefinitionPublished)
 
 
+def with_names(*names, **more):
+    return PublishDefinition(source(), sound_with=[*names], **more)
+
+
+def test_what_it_is_to_be_sound_with_goes_to_the_verifier():
+    decided = definition("flow").when(with_names("shop@1.0.0", "store"))
+    decided.then(has(DefinitionSubmitted, sound_with=["shop@1.0.0", "store"]))
+    (record,) = decided.outcome.effects
+    assert record.sound_with == ["shop@1.0.0", "store"]
+
+
+def test_who_asks_more_of_a_pending_source_submits_it_again_and_nobody_asks_less():
+    spec = definition("flow").given(with_names("shop@1.0.0", allow_unsound=True))
+    spec.when(publish()).then_nothing()
+    spec.when(with_names("shop@1.0.0")).then_nothing()
+    again = spec.when(with_names("store", "shop@1.0.1"))
+    wanted = has(DefinitionSubmitted, sound_with=["store", "shop@1.0.1"], allow_unsound=True)
+    after = again.then(wanted)
+    after.when(with_names("bank")).then(
+        has(DefinitionSubmitted, sound_with=["store", "shop@1.0.1", "bank"])
+    )
+    decided = after.given(verdict())
+    assert decided.state.versions["1.0.0"].sound_with == [], "it is only of use while it waits"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["shop@1"], "write `id@1.2.3`"),
+        (["shop@"], "write `id@1.2.3`"),
+        (["shop@^1.0"], "write `id@1.2.3`"),
+        ([""], "names no definition"),
+        (["a shop"], "names no definition"),
+        (["flow@1.0.0"], "is the definition itself"),
+        (["shop", "shop@1.0.0"], "names 'shop' twice"),
+        ([f"d{number}" for number in range(33)], "32 at most: publish fewer at once"),
+    ],
+)
+def test_names_that_name_nothing_are_refused(names, words):
+    definition("flow").when(with_names(*names)).then_rejected("InvalidInput", words)
+
+
+def test_more_names_than_there_may_be_are_refused_when_they_come_one_after_the_other_too():
+    spec = definition("flow").given(with_names(*(f"d{number}" for number in range(32))))
+    spec.when(with_names("more")).then_rejected("InvalidInput", "with those of before")
+
+
 def test_a_pending_version_does_not_change_under_the_verifier():
     spec = definition("flow").given(publish())
     spec.when(publish(queue="other")).then_rejected("InvalidVersion", "waits for its verdict")

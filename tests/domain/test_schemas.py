@@ -27,7 +27,7 @@ ORDER = {"lines": [{"article": "pen", "count": 2}]}
 
 
 def run(**variables):
-    return RunInstance("take-order", "", json.dumps(variables).encode())
+    return RunInstance("quote-order", "", json.dumps(variables).encode())
 
 
 def flow(nodes, variables="", rest=""):
@@ -67,8 +67,8 @@ def test_a_start_whose_variables_do_not_fit_is_refused(variables, said):
     text = json.dumps(variables).encode()
     for command in (
         run(**variables),
-        CreateInstance("take-order", "", text),
-        StartChild("take-order", "", text, "parent", "first", 3),
+        CreateInstance("quote-order", "", text),
+        StartChild("quote-order", "", text, "parent", "first", 3),
     ):
         instance(EXAMPLE).when(command).then_rejected("InvalidInput", said)
 

@@ -45,6 +45,19 @@ def judged(source):
 
 
 BESIDE = "duration: 5, interrupting: false"
+WORK = "type: activity, activity_type: job"
+WAITS = ("type: catch, message: m", "type: timer, duration: 9", "type: wait, any: [{signal: s}]")
+
+
+@pytest.mark.parametrize("waits", WAITS)
+@pytest.mark.parametrize("kind", ["exclusive", "inclusive", "parallel"])
+@pytest.mark.parametrize("trigger", ["duration: 5", BESIDE, "cycle: R/PT1H, interrupting: false"])
+def test_what_only_waits_is_a_host_as_what_works(waits, kind, trigger):
+    work = host(trigger, kind, after="end2" if "cycle" in trigger else "meet")
+    other = work.replace(f"work: {{{WORK}", f"work: {{{waits}")
+    nets = [petri_net(read_definition(text)) for text in (work, other)]
+    assert nets[0] == nets[1]
+    assert len(nets[0].firings) > 5
 
 
 def test_an_event_that_interrupts_is_another_way_out_of_its_host():
@@ -152,7 +165,7 @@ nodes:
 
 
 class Drawn:
-    """A random definition: gateways, activities with boundary events, scopes."""
+    """A random definition: gateways, scopes; activities and timers with boundary events."""
 
     def __init__(self, chance):
         self.chance = chance
@@ -173,7 +186,7 @@ class Drawn:
         names = [self.name("n") for _ in range(chance.randint(2, 4))]
         for place, name in enumerate(names):
             after = [*names[place + 1 :], end]
-            kind = chance.choice(("split", "activity", "activity", "scope", "inclusive"))
+            kind = chance.choice(("split", "activity", "timer", "activity", "scope", "inclusive"))
             if kind == "scope" and not deep:
                 kind = "activity"
             body = {"type": kind, "next": chance.choice(after)}
@@ -184,18 +197,19 @@ class Drawn:
                     body["count"] = 1
             elif kind == "activity":
                 body["activity_type"] = "job"
+            elif kind == "timer":
+                body["duration"] = 2
             elif kind == "scope":
                 body["nodes"] = self.nodes(deep - 1)
             nodes[name] = body
-            if kind in {"activity", "scope"} and chance.random() < 0.6:
-                nodes[self.name("b")] = self.boundary(name, chance.choice(after))
+            if kind in {"activity", "timer", "scope"} and chance.random() < 0.6:
+                nodes[self.name("b")] = self.boundary(name, chance.choice(after), kind)
         nodes[start]["next"] = names[0]
         return nodes
 
-    def boundary(self, on, after):
-        trigger = self.chance.choice(
-            ({"error": "Boom"}, {"duration": 1}, {"duration": 1, "interrupting": False})
-        )
+    def boundary(self, on, after, kind):
+        triggers = [{"error": "Boom"}, {"duration": 1}, {"duration": 1, "interrupting": False}]
+        trigger = self.chance.choice(triggers[kind == "timer" :])
         return {"type": "boundary", "on": on, **trigger, "next": after}
 
 

@@ -30,11 +30,16 @@ def call(definition, version=""):
     return f"type: call, definition: {definition}" + (f", version: '{version}'" if version else "")
 
 
+PATIENCE = 15.0
+
+
 class Desk:
     """Submits definitions to a court, and lets be what it says, as an engine would."""
 
-    def __init__(self, *published, max_states=10_000, prove=answer, **more):
-        self.court = Court(prove, max_states, **more)
+    def __init__(self, *published, max_states=10_000, prove=answer):
+        self.court = Court(prove, max_states, PATIENCE)
+        self.now = 0.0
+        self.last = ""
         self._position = 0
         for source in published:
             self.put(source, "published", "sound")
@@ -52,14 +57,17 @@ class Desk:
 
     def judge(self):
         """Return the next verdict, and let it come true; None where nothing can be judged."""
-        while (task := self.court.next()) is not None:
-            verdict = self.court.judge(task)
+        while (task := self.court.next(self.now)) is not None:
+            verdict = self.court.judge(task, self.now)
             if verdict is None:
                 continue
             self.court.answered(task, verdict)
             good = verdict.verdict == "sound" or task.record.allow_unsound
             status = "published" if good else "refused"
-            self.put(task.record.source, status, verdict.verdict, task.key[0])
+            self.last = task.record.definition_id
+            self.put(
+                task.record.source, status, verdict.verdict, task.key[0], message=verdict.message
+            )
             return verdict
         return None
 
@@ -67,3 +75,14 @@ class Desk:
         """Return the verdict on a version that is submitted now."""
         self.put(source, **more)
         return self.judge()
+
+    def outcomes(self):
+        """Judge until nothing more can be judged; return the verdicts by definition."""
+        found = {}
+        while True:
+            task = self.court.next(self.now)
+            if task is None:
+                return found
+            verdict = self.judge()
+            if verdict is not None:
+                found[self.last] = verdict

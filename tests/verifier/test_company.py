@@ -24,6 +24,18 @@ CALLER = flow("caller", call("callee"), throw("go"))
 CALLEE = flow("callee", catch("go"))
 ENDLESS = flow("loop", call("other"))
 OTHER = flow("other", call("loop"))
+LOST = """
+id: callee
+version: 1.0.0
+nodes:
+  start: {type: start, next: check}
+  check: {type: exclusive, next: [{to: a, when: known}, {to: b, default: true}]}
+  a: {type: timer, duration: 1, next: meet}
+  b: {type: timer, duration: 1, next: meet}
+  meet: {type: parallel, next: end}
+  end: {type: end}
+variables: {known: boolean}
+"""
 BEFORE = flow("caller", throw("go"), call("callee"))
 
 
@@ -126,19 +138,26 @@ def test_two_that_are_submitted_at_once_are_seen_by_the_second():
     desk = Desk()
     desk.put(ENDLESS)
     desk.put(OTHER)
-    first = desk.court.next()
-    verdict = desk.court.judge(first)
+    first = desk.court.next(0)
+    verdict = desk.court.judge(first, 0)
     desk.court.answered(first, verdict)
-    second = desk.court.judge(desk.court.next())
+    second = desk.court.judge(desk.court.next(0), 0)
     assert (verdict.verdict, second.verdict) == ("sound", "unsound")
 
 
 def test_of_one_that_is_published_as_unsound_nothing_is_known_together():
     desk = Desk()
-    desk.put(CALLEE, "published", "unsound")
+    desk.put(LOST, "published", "unsound")
     verdict = desk.submit(BEFORE)
     assert verdict.verdict == "sound"
-    assert "callee@1.0.0 is published, and marked as unsound" in verdict.message
+    assert "callee@1.0.0 is not known to be sound by itself: a run can stop" in verdict.message
+
+
+def test_one_that_is_marked_only_for_its_company_is_looked_at():
+    desk = Desk()
+    desk.put(CALLEE, "published", "unsound")
+    verdict = desk.submit(BEFORE)
+    assert (verdict.verdict, verdict.message) == ("sound", "")
 
 
 def test_a_crowd_is_not_looked_at_and_that_is_said():

@@ -23,7 +23,7 @@ def pending(*records):
 
 def waiting(made):
     found = []
-    while task := made.next():
+    while task := next(made.open(), None):
         found.append(task.record.version)
         made.answered(task)
     return found
@@ -43,24 +43,24 @@ def test_what_was_submitted_and_not_decided_since_waits_in_its_order(decided):
 
 def test_what_is_submitted_again_waits_again():
     made = pending(record(), record("refused"), record(position=9))
-    task = made.next()
+    task = next(made.open(), None)
     assert task.envelope.position == 9
     made.answered(task)
-    assert (made.next(), len(made)) == (None, 1), "its verdict is under way"
+    assert (next(made.open(), None), len(made)) == (None, 1), "its verdict is under way"
     made.add(record(position=11))
-    assert made.next().envelope.position == 11
+    assert next(made.open(), None).envelope.position == 11
 
 
 def test_a_verdict_that_did_not_arrive_is_made_again_unless_it_is_decided():
     made = pending(record())
-    task = made.next()
+    task = next(made.open(), None)
     made.answered(task)
     made.unanswered(task)
-    assert made.next() == task
+    assert next(made.open(), None) == task
     made.answered(task)
     made.add(record("published"))
     made.unanswered(task)
-    assert (made.next(), len(made)) == (None, 0)
+    assert (next(made.open(), None), len(made)) == (None, 0)
 
 
 def test_the_same_version_of_two_tenants_is_two():
@@ -68,7 +68,7 @@ def test_the_same_version_of_two_tenants_is_two():
 
 
 def test_every_verifier_gives_a_submissions_verdict_the_same_id_and_the_next_another():
-    first, other = (pending(record(tenant="acme", position=n)).next() for n in (7, 8))
+    first, other = (next(pending(record(tenant="acme", position=n)).open()) for n in (7, 8))
     envelope = verdict_envelope(first, 99)
     assert envelope == verdict_envelope(first, 99)
     assert (envelope.id, envelope.aggregate_id) == ("flow/verdict/2:7", "flow")

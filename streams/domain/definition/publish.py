@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from schemas.commands import PublishDefinition
 from schemas.definition_events import DefinitionSubmitted
 from schemas.json_text import canonical
+from streams.domain.definition.group import fault_of, joined
 from streams.domain.definition.state import (
     DELETED,
     REFUSED,
@@ -35,6 +38,9 @@ def decide_publish(command: PublishDefinition, state: DefinitionState, ctx: Deci
             f"the source is of definition {definition.id!r}, the command is for "
             f"{ctx.aggregate_id!r}",
         )
+    fault = fault_of(command.sound_with, ctx.aggregate_id)
+    if fault:
+        return Rejected("InvalidInput", f"sound_with: {fault}")
     version = str(definition.version)
     known = state.versions.get(version)
     if known is not None and (_is_repeated(command, known, ctx) or known.status != REFUSED):
@@ -54,15 +60,15 @@ def _of_known(
     version: str,
     known: VersionState,
 ) -> Outcome:
-    """Absorb the source that is known; of a pending one, only more may be allowed."""
+    """Absorb the source that is known; of a pending one, more may be allowed, or asked."""
     if known.status == DELETED:
         return Rejected(
             "InvalidVersion",
             f"version {version} was deleted, and its number is never used again: raise the version",
         )
     if known.source_hash == source_hash(command.source):
-        if known.is_pending and command.allow_unsound and not known.allow_unsound:
-            return _submitted(command, state, ctx, version)
+        if known.is_pending and _asks_more(command, known):
+            return _again(command, state, ctx, version, known)
         return Accepted([], [], state, _result(ctx, version, known.status, known.verdict))
     if known.is_pending:
         return Rejected(
@@ -73,6 +79,29 @@ def _of_known(
     return Rejected(
         "InvalidVersion",
         f"version {version} is published already and never changes: raise the version",
+    )
+
+
+def _asks_more(command: PublishDefinition, known: VersionState) -> bool:
+    allows_more = command.allow_unsound and not known.allow_unsound
+    return allows_more or not {*command.sound_with} <= {*known.sound_with}
+
+
+def _again(
+    command: PublishDefinition,
+    state: DefinitionState,
+    ctx: Decision,
+    version: str,
+    known: VersionState,
+) -> Outcome:
+    """Submit a pending version once more: what was allowed and asked before still holds."""
+    names = joined(known.sound_with, command.sound_with)
+    fault = fault_of(names, ctx.aggregate_id)
+    if fault:
+        return Rejected("InvalidInput", f"sound_with, with those of before: {fault}")
+    allowed = command.allow_unsound or known.allow_unsound
+    return _submitted(
+        replace(command, allow_unsound=allowed, sound_with=names), state, ctx, version
     )
 
 
@@ -99,10 +128,23 @@ def _submitted(
     name, source = ctx.aggregate_id, command.source
     allowed, states = command.allow_unsound, max(0, command.max_states)
     event = DefinitionSubmitted(
-        name, version, source, allowed, states, is_pending=True, command_id=ctx.command_id
+        name,
+        version,
+        source,
+        allowed,
+        states,
+        is_pending=True,
+        command_id=ctx.command_id,
+        sound_with=command.sound_with,
     )
     record = RecordDefinition(
-        name, version, SUBMITTED, source, allow_unsound=allowed, max_states=states
+        name,
+        version,
+        SUBMITTED,
+        source,
+        allow_unsound=allowed,
+        max_states=states,
+        sound_with=command.sound_with,
     )
     return accepted(state, ctx, event, record, _result(ctx, version, SUBMITTED))
 

@@ -37,6 +37,8 @@ class VersionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     command_id: str = ""
     """Of the last command that submitted it."""
     verdict: str = ""
+    sound_with: list[str] = []
+    """While a verdict is waited for: what it is to be sound together with."""
 
     @property
     def is_pending(self) -> bool:
@@ -54,6 +56,7 @@ class OpenStart(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Timers: when it is due next, ms since 1970; 0: never."""
     schedule: str = ""
     missed: str = "once"
+    single: bool = False
 
 
 class DefinitionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -99,6 +102,7 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
             event.allow_unsound,
             event.source if event.is_pending else "",
             event.command_id,
+            sound_with=event.sound_with,
         )
     elif isinstance(event, DefinitionPublished):
         versions[event.version] = _decided(versions[event.version], PUBLISHED, event.verdict)
@@ -122,11 +126,12 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
 
 
 def _open(start: ListedStart) -> OpenStart:
-    return OpenStart(start.node, start.kind, start.name, start.due, start.schedule, start.missed)
+    schedule, missed = start.schedule, start.missed
+    return OpenStart(start.node, start.kind, start.name, start.due, schedule, missed, start.single)
 
 
 def _decided(version: VersionState, status: str, verdict: str) -> VersionState:
-    return replace(version, status=status, source="", verdict=verdict)
+    return replace(version, status=status, source="", verdict=verdict, sound_with=[])
 
 
 def accepted(

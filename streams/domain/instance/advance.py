@@ -40,6 +40,7 @@ from streams.domain.instance.ending import (
 from streams.domain.instance.enter import (
     UNBEGUN,
     enter,
+    enter_activity,
     incident,
     not_begun,
     scope_locals,
@@ -89,8 +90,8 @@ def leave(
     if scope and is_run_of(work.state, node, scope):
         end_run(work, Run(node, scope, consumed, writes), cause, _WAYS)
         return
-    way = work.graph.straight.get(node)
-    suspended = work.state is not None and work.state.status == SUSPENDED
+    way, state = work.graph.straight.get(node), work.state
+    suspended = state is not None and state.status == SUSPENDED
     if way is None and node in work.graph.undoing:
         _undone(work, node, consumed, cause, scope)
         return
@@ -145,7 +146,7 @@ def begin(work: Work, node: str, token: int) -> None:
         return
     kind = graph.nodes[node].kind
     if type(kind) is Activity:  # The most frequent by far.
-        enter(work, node, token)
+        enter_activity(work, node, kind, token)
     elif isinstance(kind, Scope):
         _begin_scope(work, node, token)
     elif own := BEGIN.get(type(kind)) or BEGIN.get(type(getattr(kind, "trigger", None))):

@@ -47,7 +47,7 @@ from streams.domain.instance.start import (
 from streams.domain.instance.state import InstanceState
 from streams.domain.instance.timers import decide_fire, next_due
 from streams.domain.instance.trigger import decide_trigger
-from streams.domain.protocol import Decision, Outcome, Rejected, conflict
+from streams.domain.protocol import Accepted, Decision, Outcome, Rejected, conflict
 
 BEGINNINGS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]] = {
     c.RunInstance: decide_run,
@@ -97,7 +97,7 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
     if begin is not None:
         if state is None and ctx.expected_sequence > 0:
             return conflict(ctx, 0)
-        return conditions_settled(begin(command, state, ctx), command, ctx)
+        return _settled(begin(command, state, ctx), command, ctx)
     verb = VERBS.get(kind)
     if verb is None:
         return Rejected("UnsupportedOperation", f"instances do not take {kind.__name__}")
@@ -111,7 +111,14 @@ def decide(command: msgspec.Struct, state: InstanceState | None, ctx: Decision) 
         )
     if 0 <= ctx.expected_sequence != state.sequence:
         return conflict(ctx, state.sequence)
-    return conditions_settled(verb(command, state, ctx), command, ctx)
+    return _settled(verb(command, state, ctx), command, ctx)
+
+
+def _settled(outcome: Outcome, command: msgspec.Struct, ctx: Decision) -> Outcome:
+    """Let conditions act, which only a state with subscriptions can have."""
+    if type(outcome) is Accepted and outcome.state.subscriptions:
+        return conditions_settled(outcome, command, ctx)
+    return outcome
 
 
 class InstanceAggregate:

@@ -50,9 +50,10 @@ def events_on(work: Work, host: str, token: int, scope: int) -> list[Awaited]:
 
     Raises one of `enter.UNBEGUN` where a moment or a key cannot be computed.
     """
-    if any(one.token == token for one in work.state.subscriptions.values()):
-        return []
     names = work.graph.boundaries.get(host, ())
+    waiting = work.state.subscriptions.values()
+    if any(one.token == token and one.node in names for one in waiting):
+        return []
     return [awaited(work, name, scope) for name in names if not is_thrown(work, name)]
 
 

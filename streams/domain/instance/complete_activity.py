@@ -45,7 +45,7 @@ def decide_complete(command: CompleteActivity, state: InstanceState, ctx: Decisi
             worker=command.worker,
         )
         return work.accepted()
-    unfit = unfit_output(work, activity.node, output)
+    unfit = "" if work.graph.schemas is None else unfit_output(work, activity.node, output)
     if unfit:
         message = f"the worker's output does not fit its schema: {unfit}"
         who, code = command.worker, "schema_violation"
@@ -74,7 +74,8 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
     kind = graph.nodes[node].kind
     assert isinstance(kind, Activity)
     token = activity.token
-    scope = scope_of(work.state.tokens[token])
+    state = work.state
+    scope = scope_of(state.tokens[token])
     text = canonical(output)
 
     def cause(moves: Moves) -> ActivityCompleted:
@@ -89,10 +90,10 @@ def _complete(work: Work, command: CompleteActivity, activity: OpenActivity, out
             moves,
         )
 
-    if token in work.state.compensations:
+    if token in state.compensations:
         compensated(work, token, scope, cause)
         return
-    variables = seen_from(work.state, scope)
+    variables = seen_from(state, scope) if scope else state.variables
     writes = result_writes(variables, kind.result_path, output, text)
     refusal = too_large({**variables, **writes}, work.ctx)
     if refusal is not None:

@@ -27,17 +27,15 @@ from streams.domain.instance.state import RUNNING, OpenSubscription
 from streams.domain.instance.variables import LOCAL, seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.wait import place_of
-from streams.domain.protocol import Accepted, Decision, Outcome
+from streams.domain.protocol import Accepted, Decision
 
 CONDITION: Final = "condition"
 """Kind of such a subscription."""
 _ENDLESS: Final = "limit_exceeded"
 
 
-def conditions_settled(outcome: Outcome, command: msgspec.Struct, ctx: Decision) -> Outcome:
+def conditions_settled(outcome: Accepted, command: msgspec.Struct, ctx: Decision) -> Accepted:
     """Return what was decided, and what the conditions lead to that it made true."""
-    if not isinstance(outcome, Accepted) or not outcome.state.subscriptions:
-        return outcome
     state = outcome.state
     waiting = {n for n, one in state.subscriptions.items() if one.kind == CONDITION}
     if not waiting or state.status != RUNNING:

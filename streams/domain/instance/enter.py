@@ -24,6 +24,7 @@ from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.runs import is_run_of, named
+from streams.domain.instance.sections import fence, seen_at
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
@@ -48,14 +49,17 @@ def shortened(text: str, limit: int) -> str:
 def enter(work: Work, node: str, token: int) -> None:
     """Let a token begin to wait at a node; what cannot begin becomes an incident."""
     kind = work.graph.nodes[node].kind
+    if isinstance(kind, Activity):
+        enter_activity(work, node, kind, token)
+        return
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
+        if node in work.graph.locks and fence(work, node, token, scope) is None:
+            return
         events = []
         if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
             events = events_on(work, node, token, scope)
-        if isinstance(kind, Activity):
-            _activity(work, node, kind, token, scope)
-        elif isinstance(kind, Timer):
+        if isinstance(kind, Timer):
             _timer(work, node, token, scope)
         elif isinstance(kind, Call):
             _call(work, node, kind, token, scope)
@@ -66,6 +70,23 @@ def enter(work: Work, node: str, token: int) -> None:
         else:
             assert isinstance(kind, EventGateway | Catch)
             _await_only(work, node, kind, token, scope)
+    except UNBEGUN as error:
+        not_begun(work, node, token, error)
+        return
+    if events:
+        await_events(work, token, events)
+
+
+def enter_activity(work: Work, node: str, kind: Activity, token: int) -> None:
+    """Hand an activity to its queue, and begin to wait for its boundary events."""
+    scope = scope_of(work.state.tokens.get(token, ""))
+    try:
+        if kind.lock is not None and fence(work, node, token, scope) is None:
+            return
+        events = []
+        if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
+            events = events_on(work, node, token, scope)
+        _activity(work, node, kind, token, scope)
     except UNBEGUN as error:
         not_begun(work, node, token, error)
         return
@@ -144,8 +165,12 @@ def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> 
             f"{kind.queue}`, then retry this incident",
         )
         return
-    given = work.graph.inputs[node].json(seen_from(work.state, scope))
-    _check_input(work, node, given)
+    seen = work.state.variables
+    if scope or kind.lock is not None:
+        seen = seen_at(work, node, token, scope)
+    given = work.graph.inputs[node].json(seen)
+    if len(given) >= _SMALL or len(given) > work.ctx.limits.variable:
+        _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
     if work.graph.merges:
         observe(work, node, token, scope)
@@ -159,8 +184,6 @@ def _check_input(work: Work, node: str, given: bytes) -> None:
             f"the input of {node} has {size} bytes, the limit is {limits.variable} "
             "(variable_bytes_max): pass large data by reference"
         )
-    if size < _SMALL:
-        return
     together = size + sum(len(other.input) for other in work.state.activities.values())
     if together > limits.state:
         raise LimitError(
@@ -263,7 +286,7 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"the child's id {child[:40]}… would have {len(child)} characters, the limit is "
             f"{ID_LENGTH_MAX}: workflows call each other too deep"
         )
-    seen = seen_from(state, scope)
+    seen = seen_at(work, node, token, scope)
     variables = {name: value.json(seen) for name, value in work.graph.given[node]}
     given = object_bytes(variables)
     if len(given) > ctx.limits.state:

@@ -60,27 +60,20 @@ def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> Inst
 def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> InstanceState:
     if state.status == s.CREATED and state.sequence:
         return _moved(state, event.moves, at, status=s.RUNNING)
-    fresh = InstanceState(
-        s.RUNNING,
-        at.sequence,
-        at.incarnation,
-        event.definition_id,
-        event.definition_version,
-        event.variables,
-        _NONE,
-        1,
-        _NONE,
-        _NONE,
-        _NONE,
-        _NONE,
-        event.moves.path[-KEPT:],
-        [],
-        at.time,
-        at.actor,
-        0,
-        event.parent,
-        "",
-        event.metadata,
+    # By a copy: a new state makes a dict for each field that holds nothing.
+    fresh = replace(
+        NOTHING,
+        status=s.RUNNING,
+        sequence=at.sequence,
+        incarnation=at.incarnation,
+        definition_id=event.definition_id,
+        definition_version=event.definition_version,
+        variables=event.variables,
+        path=event.moves.path[-KEPT:],
+        created_at=at.time,
+        created_by=at.actor,
+        parent=event.parent,
+        metadata=event.metadata,
     )
     if event.moves.produced or event.moves.writes:
         moves = e.Moves([], event.moves.produced, [], event.moves.writes)
@@ -311,6 +304,8 @@ def _event_triggered(
                 met=event.kind == "condition",
             )
         changes["subscriptions"] = rest
+    if event.single:
+        changes["single"] = event.single
     return _moved(state, event.moves, at, **changes)
 
 

@@ -22,13 +22,18 @@ _VARIABLE, _ITEMS, _OUTPUTS = "v", "i", "o"
 
 def divide(state: InstanceState) -> tuple[InstanceState, dict[str, Part]] | None:
     """Return the header and the parts by name; None where the state is one record."""
+    if not state.iterations:
+        for value in state.variables.values():
+            if len(value) >= LARGE:
+                break
+        else:
+            return None  # As with nearly all.
     parts: dict[str, Part] = {}
     for name, value in state.variables.items():
         if len(value) >= LARGE:
             parts[_VARIABLE + name] = value
-    if state.iterations:
-        for key, one in state.iterations.items():
-            parts |= _chunks(key, one)
+    for key, one in state.iterations.items():
+        parts |= _chunks(key, one)
     if not parts:
         return None
     variables = {n: b"" if _VARIABLE + n in parts else v for n, v in state.variables.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.events import NO_PARENT, Parent
 from streams.domain.instance.chunks import Chunks
@@ -273,6 +274,8 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """True: it has failed, and all is kept that a restart needs."""
     resting: dict[int, str] = {}
     """Place by token where a restart begins again."""
+    single: str = ""
+    """The channel that is told when the instance lives no longer; empty for none."""
 
     def children(self) -> Iterator[OpenCall]:
         """Yield the calls whose child is under way."""
@@ -285,6 +288,7 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
             yield from rollback.steps.values()
 
 
+_NOTHING: Final = InstanceState(CREATED, 0, "")
 encode_state = msgspec.msgpack.Encoder().encode
 decode_state = msgspec.msgpack.Decoder(InstanceState).decode
 
@@ -296,7 +300,10 @@ def remnant(state: InstanceState) -> InstanceState:
     """
     if state.restartable and state.status == FAILED:
         return state
-    return InstanceState(state.status, state.sequence, state.incarnation)
+    # By a copy: a new state makes a dict for each field that holds nothing.
+    return replace(
+        _NOTHING, status=state.status, sequence=state.sequence, incarnation=state.incarnation
+    )
 
 
 class Remnant(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -52,9 +52,22 @@ def moments(state: InstanceState, beats: dict[int, int]) -> list[Moment]:
 
 def next_due(state: InstanceState, beats: dict[int, int]) -> int:
     """Return the earliest moment, 0 for none; a suspended instance waits for none."""
-    waits = state.timers or state.activities or state.subscriptions or state.notifications
-    if state.status != RUNNING or not (waits or state.approvals or state.sections or state.calls):
+    if state.status != RUNNING:
         return 0
+    if not (
+        state.timers
+        or state.subscriptions
+        or state.notifications
+        or state.approvals
+        or state.sections
+        or state.calls
+    ):
+        # Only activities, and mostly without a deadline: no list is made for them.
+        for one in state.activities.values():
+            if one.close_by or one.retry_at or one.start_by or one.beat_by:
+                break
+        else:
+            return 0
     found = moments(state, beats)
     return min(found)[0] if found else 0
 

@@ -18,15 +18,15 @@ LOCAL: Final = "@"
 
 def given_variables(text: bytes) -> dict[str, bytes] | Rejected:
     """Read the variables of a command: a JSON object, becomes canonical JSON by name."""
+    variables: dict[str, bytes] = {}
     try:
-        variables = {name: canonical(value) for name, value in parse_object(text).items()}
+        for name, value in parse_object(text).items():
+            variables[name] = canonical(value)
+            if name.startswith(LOCAL):
+                message = f"the variable {name!r} begins with {LOCAL!r}: name it otherwise"
+                return Rejected("InvalidInput", message)
     except JsonError as error:
         return Rejected("InvalidInput", f"variables: {error}")
-    reserved = next((name for name in variables if name.startswith(LOCAL)), None)
-    if reserved is not None:
-        return Rejected(
-            "InvalidInput", f"the variable {reserved!r} begins with {LOCAL!r}: name it otherwise"
-        )
     return variables
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -10,9 +10,10 @@ from schemas.commands import CloseSubscription, DiscardCompensation, ReturnLock
 from schemas.events import EventAwaited
 from schemas.ids import channel_address
 from schemas.section_events import SectionAwaited
+from schemas.start_commands import EndSingle
 from schemas.tasks import ActivityCancellation
-from streams.domain.instance.evolve import evolve
-from streams.domain.instance.state import InstanceState
+from streams.domain.instance.evolve import APPLIERS, NOTHING
+from streams.domain.instance.state import FINISHED, InstanceState, OpenSection, OpenSubscription
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import (
     Accepted,
@@ -24,6 +25,7 @@ from streams.domain.protocol import (
 )
 
 _NOBODY: Final[frozenset[str]] = frozenset()
+_NOTHING: Final[dict[int, Any]] = {}
 
 
 def _children(state: InstanceState) -> frozenset[str]:
@@ -31,20 +33,42 @@ def _children(state: InstanceState) -> frozenset[str]:
     return frozenset(one.child_id for one in state.completions_kept() if one.child_id)
 
 
+class _Unknown:
+    """In place of a graph that this engine does not have: what needs none goes on without it."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise LookupError(self._sentence)
+
+
+_NO_GRAPH: Final[Any] = _Unknown("what has not begun runs no definition")
+
+
+def _graph(state: InstanceState, ctx: Decision) -> Any:
+    name, version = state.definition_id, state.definition_version
+    definition = ctx.definitions.find(ctx.tenant, name, version)
+    if definition is None:
+        return _Unknown(f"definition {name} {version} is not known to this engine")
+    return graph_of(definition)
+
+
 class Work:
     """Collects the events and effects of a decision over a working state."""
 
     __slots__ = (
         "_children",
-        "_graph",
         "_incarnation",
         "_opened",
         "_over",
         "_sections",
+        "_was_over",
         "ctx",
         "effects",
         "events",
         "going_on",
+        "graph",
         "state",
         "steps",
     )
@@ -58,43 +82,34 @@ class Work:
         self.steps = 0
         self.going_on: tuple[int, ...] = ()
         """The iterations whose runs are being begun."""
-        self._opened = {} if state is None else state.subscriptions
         self._over: tuple[int, ...] = ()
-        self._sections = {} if state is None else state.sections
+        self._was_over = False
         self._children: frozenset[str] = _NOBODY
-        if state is not None and (state.completions or state.rollbacks):
+        self._opened: dict[int, OpenSubscription] = _NOTHING
+        self._sections: dict[int, OpenSection] = _NOTHING
+        self.graph: Graph = _NO_GRAPH
+        """The pinned definition's; where it is not known, what asks for it raises `LookupError`.
+
+        No property: a decision asks for it a dozen times."""
+        if state is None:
+            self._incarnation = ctx.incarnation
+            return
+        self._incarnation = state.incarnation
+        self._opened, self._sections = state.subscriptions, state.sections
+        self.graph = _graph(state, ctx)
+        if state.single:
+            self._was_over = state.status in FINISHED
+        if state.completions or state.rollbacks:
             self._children = _children(state)
-        self._incarnation = ctx.incarnation if state is None else state.incarnation
-        self._graph: Graph | None = None
 
     @property
     def next_sequence(self) -> int:
         """The sequence that the next event will have."""
         return 1 if self.state is None else self.state.sequence + 1
 
-    @property
-    def graph(self) -> Graph:
-        """The pinned definition's graph.
-
-        Raises:
-            LookupError: the engine does not know the version that the instance runs.
-        """
-        if self._graph is None:
-            state, ctx = self.state, self.ctx
-            definition = ctx.definitions.find(
-                ctx.tenant, state.definition_id, state.definition_version
-            )
-            if definition is None:
-                raise LookupError(
-                    f"definition {state.definition_id} {state.definition_version} is not known "
-                    "to this engine"
-                )
-            self._graph = graph_of(definition)
-        return self._graph
-
     def use(self, graph: Graph) -> None:
         """Work with this graph: a start knows it before there is a state."""
-        self._graph = graph
+        self.graph = graph
 
     def emit(self, event: msgspec.Struct) -> int:
         """Apply an event and keep it; return its sequence."""
@@ -103,7 +118,7 @@ class Work:
         place = EventPlace(
             ctx.aggregate_id, ctx.tenant, self._incarnation, sequence, ctx.now, ctx.actor
         )
-        self.state = evolve(state, event, place)
+        self.state = APPLIERS[type(event)](NOTHING if state is None else state, event, place)
         self.events.append(event)
         if type(event) is EventAwaited:
             self._opened = {**self._opened, sequence: self.state.subscriptions[sequence]}
@@ -167,6 +182,10 @@ class Work:
         """Return what was decided."""
         if self._opened:
             self._close_subscriptions()
+        state = self.state
+        if state is not None and state.single and state.status in FINISHED and not self._was_over:
+            over = EndSingle(state.definition_id, self.ctx.aggregate_id)
+            self.tell_channel(state.single, over)
         if self._sections:
             self._return_locks()
         if self._children:

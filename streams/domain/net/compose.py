@@ -17,7 +17,10 @@ from typing import Final, NamedTuple
 from streams.domain.net.compose_parts import (
     Frame,
     Part,
+    Woken,
     abandoning,
+    alone,
+    begins_to_wait,
     block_of,
     chosen,
     interrupting,
@@ -26,6 +29,7 @@ from streams.domain.net.compose_parts import (
     shifted,
     take,
     together,
+    waiting_at,
 )
 from streams.domain.net.conversation import Conversation, trigger_of
 from streams.domain.net.model import (
@@ -88,7 +92,7 @@ class _Composition:
         self._origins: list[Origin] = []
         self._firings: list[Firing] = []
         self._throws: list[tuple[str, Firing]] = []
-        self._woken: dict[str, list[Firing]] = {name: [] for name in found.signals}
+        self._woken: dict[str, list[Woken]] = {name: [] for name in found.signals}
         self._waiting = {
             name: [self._place("", name) for _ in range(WAITING_MAX)]
             for name in sorted(found.messages)
@@ -184,13 +188,16 @@ class _Composition:
             moved = interrupting(moved, frame, host)
         if isinstance(node.kind, EventGateway):
             yield from self._awaiting(chosen(firing, frame), moved)
-        elif is_chosen(frame.definition, node):
+        elif is_chosen(frame.definition, node) or begins_to_wait(firing, frame, node.id):
             yield moved
         else:
-            yield from self._awaiting(node, moved)
+            yield from self._awaiting(node, moved, waiting_at(firing, frame, node.id))
 
-    def _awaiting(self, node: Node, moved: Firing) -> Iterator[Firing]:
-        """Yield a firing together with the message that it takes or throws."""
+    def _awaiting(self, node: Node, moved: Firing, active: int = 0) -> Iterator[Firing]:
+        """Yield a firing together with the message that it takes or throws.
+
+        `active` says that it waits beside its boundary events; 0 where a flow's token does.
+        """
         trigger = trigger_of(node)
         if not self._found.is_inside(trigger):
             yield moved
@@ -201,7 +208,7 @@ class _Composition:
         elif isinstance(trigger, SignalTrigger) and isinstance(node.kind, Throw):
             self._throws.append((trigger.signal, moved))
         elif isinstance(trigger, SignalTrigger):
-            self._woken[trigger.signal].append(moved)
+            self._woken[trigger.signal].append(Woken(moved, active or alone(moved)))
 
     def _put(self, moved: Firing, places: list[int]) -> Iterator[Firing]:
         for before, place in zip([0, *places], [*places, self._overflow], strict=True):
@@ -219,10 +226,10 @@ class _Composition:
             raise TooManyChoicesError(f"the signal {name}")
         for count in range(len(waiting) + 1):
             for some in combinations(range(len(waiting)), count):
-                woken = [waiting[number] for number in some]
+                woken = [waiting[number].firing for number in some]
                 others = [one for number, one in enumerate(waiting) if number not in some]
                 if len({one.pre for one in woken}) == count:
-                    yield from together(moved, woken, [one.pre for one in others])
+                    yield from together(moved, woken, [one.waits for one in others])
 
 
 def _is_triggered(node: Node) -> bool:

@@ -33,16 +33,44 @@ class Frame(NamedTuple):
     failed: int
 
 
+class Woken(NamedTuple):
+    """What a signal wakes."""
+
+    firing: Firing
+    waits: int
+    """The place whose token says that it waits; 0 where none says it for certain."""
+
+
+def alone(moved: Firing) -> int:
+    """Return the one place that a firing takes from; 0 where there are several.
+
+    Of an event beside a host that goes on it is not said: it may be woken or not.
+    """
+    return moved.pre if moved.pre.bit_count() == 1 else 0
+
+
+def waiting_at(firing: Firing, frame: Frame, node: str) -> int:
+    """Return the place that says that a node waits beside its boundary events; 0 for others."""
+    active = f"{node}/active"
+    place = 1 << frame.net.places.index(active) if active in frame.net.places else 0
+    return place << frame.shift if firing.pre & place else 0
+
+
+def begins_to_wait(firing: Firing, frame: Frame, node: str) -> bool:
+    """Tell whether a node begins to wait beside its boundary events: nothing has come yet."""
+    active = f"{node}/active"
+    place = 1 << frame.net.places.index(active) if active in frame.net.places else 0
+    return bool(firing.post & place) and not firing.pre & place
+
+
 def together(moved: Firing, woken: list[Firing], others: list[int]) -> Iterator[Firing]:
-    """Yield a throw with those that it wakes, where the others do not wait."""
+    """Yield a throw with those that it wakes, where the others, by their places, do not wait."""
     pre = moved.pre | sum(one.pre for one in woken)
     post = moved.post | sum(one.post for one in woken)
     steps = (*moved.steps, *(step for one in woken for step in one.steps))
     absent = moved.absent
     for other in others:
-        # Of an event beside a host that goes on it is not said: it may be woken or not.
-        if other & pre != other and other.bit_count() == 1:
-            absent |= other
+        absent |= other & ~pre
     resets = moved.resets
     for one in woken:
         absent, resets = absent | one.absent, resets | one.resets

@@ -26,6 +26,7 @@ from streams.domain.net.model import (
     Wait,
 )
 from streams.domain.net.petri import bits
+from streams.domain.net.scopes import boundaries_of
 from streams.domain.net.soundness import STATES_MAX
 from streams.domain.net.translate import TooManyChoicesError
 from streams.domain.net.wait import leaves_of
@@ -125,10 +126,11 @@ def _wait_of(found: Conversation, origin: Origin) -> tuple[str, str]:
     """Return the node at which a token rests, and what it waits for; empty where for nothing."""
     definition = found.definitions[origin.definition]
     flow = definition.flows.get(origin.place)
-    if flow is None:
-        return origin.place.partition("/")[0], ""
-    node = definition.nodes[flow.target]
-    events = [node]
+    name, _, rest = origin.place.partition("/")
+    if flow is None and rest != "active":
+        return name, ""
+    node = definition.nodes[name if flow is None else flow.target]
+    events = [node, *(definition.nodes[b] for b in boundaries_of(definition).get(node.id, ()))]
     if isinstance(node.kind, EventGateway):
         following = (f.target for f in definition.flows.values() if f.source == node.id)
         events = [definition.nodes[name] for name in following]

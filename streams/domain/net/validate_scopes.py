@@ -8,6 +8,7 @@ from streams.domain.net.edges import Edges
 from streams.domain.net.escalation import EscalationTrigger
 from streams.domain.net.model import (
     Boundary,
+    Bounded,
     Call,
     Catch,
     Definition,
@@ -20,7 +21,7 @@ from streams.domain.net.model import (
     Timer,
 )
 from streams.domain.net.problem import Problems, StructureProblem
-from streams.domain.net.scopes import scopes_around
+from streams.domain.net.scopes import boundaries_of, scopes_around
 from streams.domain.net.validate_starts import start_problems
 
 
@@ -66,18 +67,26 @@ def _belonging(definition: Definition, node: Node) -> Problems:
             return [StructureProblem(where, message)]
     if isinstance(node.kind, Boundary):
         host = definition.nodes.get(node.kind.host)
-        if host is None or not isinstance(host.kind, Host):
-            kinds = "activity, approval, call or scope"
+        if host is None or not isinstance(host.kind, Bounded):
+            kinds = "activity, approval, call, scope, catch, timer or wait"
             message = f"{node.kind.host!r} is no {kinds} of this definition"
             return [StructureProblem((*where, "on"), message)]
-        escalates = isinstance(node.kind.trigger, EscalationTrigger)
-        if escalates and not isinstance(host.kind, Call | Scope):
-            message = f"{host.id} raises no escalation: only a scope or a call has such an event"
+        message = _never_thrown(node.kind, host)
+        if message:
             return [StructureProblem((*where, "on"), message)]
         if host.scope != node.scope:
             message = f"a boundary event stands in the scope of its host, {host.scope or 'none'}"
             return [StructureProblem((*where, "scope"), message)]
     return []
+
+
+def _never_thrown(event: Boundary, host: Node) -> str:
+    """Return why a host never throws what an event on it is to catch; empty where it may."""
+    if isinstance(event.trigger, EscalationTrigger) and not isinstance(host.kind, Call | Scope):
+        return f"{host.id} raises no escalation: only a scope or a call has such an event"
+    if isinstance(event.trigger, ErrorTrigger) and not isinstance(host.kind, Host):
+        return f"{host.id} only waits and throws no error: an activity, call or scope does"
+    return ""
 
 
 def _flows(definition: Definition) -> Problems:
@@ -95,7 +104,7 @@ def _flows(definition: Definition) -> Problems:
 
 
 def _event_gateway(definition: Definition, node: Node, edges: Edges) -> Problems:
-    where = ("nodes", node.id)
+    where, hosts = ("nodes", node.id), boundaries_of(definition)
     for flow in edges.outgoing[node.id]:
         target = definition.nodes.get(flow.target)
         if target is None:
@@ -105,6 +114,9 @@ def _event_gateway(definition: Definition, node: Node, edges: Edges) -> Problems
             return [StructureProblem(where, message)]
         if len(edges.incoming[target.id]) > 1:
             message = f"{target.id} is waited for by {node.id} and has no other incoming flow"
+            return [StructureProblem(where, message)]
+        if target.id in hosts:
+            message = f"{target.id} is waited for at {node.id}, so that no boundary event is on it"
             return [StructureProblem(where, message)]
         if flow.condition or flow.default:
             message = "flows out of an event gateway have no condition and are no default"
