@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, delete
 
 from projections.approvals import Approvals
+from projections.channels import Channels
 from projections.definitions import Definitions
 from projections.errors import PoisonEventError, ProjectionError
 from projections.events import Event, refused
@@ -15,13 +16,22 @@ from projections.history import History
 from projections.instances import Instances
 from projections.locks import Locks
 from projections.positions import Place, Source, advance, begin, places_of, source_of
+from projections.stalls import Stalls
 from projections.store import writing
 from projections.view import View
 
 NAME: Final = "workflow"
-FORM: Final = 1
+FORM: Final = 2
 """Raised when the same events give other rows: what an older release wrote is then rebuilt."""
-VIEWS: Final[tuple[type[View], ...]] = (Instances, History, Definitions, Locks, Approvals)
+VIEWS: Final[tuple[type[View], ...]] = (
+    Instances,
+    History,
+    Definitions,
+    Locks,
+    Approvals,
+    Channels,
+    Stalls,
+)
 
 
 class Projection:

@@ -12,6 +12,8 @@ from typing import Final, Generic, NamedTuple, Self, TypeVar
 from sqlalchemy import Connection
 
 from projections.approvals import Approval, Wanted, find_approval, list_approvals
+from projections.channel import Channel
+from projections.channels import find_channel, list_channels
 from projections.definitions import Version, versions
 from projections.errors import BadTokenError, NotReachedError, ViewsNotReadyError
 from projections.history import Entry, entries
@@ -22,6 +24,7 @@ from projections.migrate import check
 from projections.positions import Place, Source, parse_token, places_of, source_of, token
 from projections.projection import NAME
 from projections.settings import ProjectionSettings
+from projections.stalls import Stall, list_stalls
 from projections.store import open_engine, reading
 from schemas.ids import DEFAULT_TENANT, routing_key
 from schemas.partition import partition_of
@@ -172,6 +175,37 @@ class Reader:
         """List approvals, the most urgent first."""
         with self._reading() as connection:
             found = list_approvals(connection, wanted, limit)
+            return Answer(found, token(places_of(connection, NAME)))
+
+    def channel(self, channel: str, tenant: str = DEFAULT_TENANT) -> Answer[Channel | None]:
+        """Return a channel's row, by its id; None where the view has none."""
+        with self._reading() as connection:
+            found = find_channel(connection, channel, tenant)
+            return Answer(found, self._own(connection, tenant, channel))
+
+    def channels(
+        self,
+        tenant: str = DEFAULT_TENANT,
+        *,
+        at_rest: bool = False,
+        after: str = "",
+        limit: int = 50,
+    ) -> Answer[list[Channel]]:
+        """List the channels where something waits, with `at_rest` all, by id past `after`."""
+        with self._reading() as connection:
+            found = list_channels(
+                connection, tenant=tenant, at_rest=at_rest, after=after, limit=limit
+            )
+            return Answer(found, token(places_of(connection, NAME)))
+
+    def stalls(
+        self, tenant: str = DEFAULT_TENANT, *, aggregate_type: str = "", limit: int = 50
+    ) -> Answer[list[Stall]]:
+        """List what a defect has stopped, the oldest first."""
+        with self._reading() as connection:
+            found = list_stalls(
+                connection, tenant=tenant, aggregate_type=aggregate_type, limit=limit
+            )
             return Answer(found, token(places_of(connection, NAME)))
 
     @staticmethod

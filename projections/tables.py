@@ -181,3 +181,44 @@ approvals = Table(
     Column("position", BigInteger, nullable=False),
     Index(None, "tenant", "state", "whose"),
 )
+
+stalls = Table(
+    "stalls",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("aggregate_type", Text, primary_key=True),
+    Column("aggregate_id", Text, primary_key=True),
+    Column("incident", BigInteger, primary_key=True, autoincrement=False),
+    Column("incarnation", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("code", Words, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+)
+
+channels = Table(
+    "channels",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("incarnation", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("published", BigInteger, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("expired", BigInteger, nullable=False),
+    Column("last_id", Words, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    # How many they are: what is at rest is not listed.
+    Column("waiting", Integer, nullable=False),
+    Column("kept", Integer, nullable=False),
+    Column("subscribers", Text, nullable=False),
+    Column("messages", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+)

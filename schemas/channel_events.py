@@ -67,6 +67,15 @@ class MessageCorrelated(msgspec.Struct, frozen=True, gc=False):
     ended: bool
     """True where the subscription is over with it."""
     offers: list[Offer] = []
+    single: str = ""
+    """The instance that a definition starts with it, beside which it starts no other here."""
+
+
+class SingleEnded(msgspec.Struct, frozen=True, gc=False):
+    """An instance lives no longer beside which a definition started no other for this channel."""
+
+    definition_id: str
+    instance_id: str
 
 
 class MessageRejected(msgspec.Struct, frozen=True, gc=False):

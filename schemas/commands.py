@@ -1,7 +1,4 @@
-"""Commands: what clients, aggregates and timers ask of an aggregate.
-
-Bodies only; who asks whom stands in the envelope. Names are imperative.
-"""
+"""Commands: what is asked of an aggregate. Bodies only; who asks whom stands in the envelope."""
 
 from __future__ import annotations
 
@@ -220,6 +217,8 @@ class TriggerInstance(msgspec.Struct, frozen=True, gc=False):
     """Timers: when it was due, ms since 1970."""
     missed: int = 0
     """Timers: how many later due times have passed as well."""
+    single: str = ""
+    """The channel that lets one such instance live at a time, and is told of its end."""
 
 
 class CompleteCall(msgspec.Struct, frozen=True, gc=False):

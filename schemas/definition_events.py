@@ -20,6 +20,8 @@ class ListedStart(msgspec.Struct, frozen=True, gc=False):
     """Of a cycle or cron: see `streams.domain.expressions.schedules`."""
     missed: str = "once"
     """What becomes of due times that the engine slept through: `once`, `each` or `skip`."""
+    single: bool = False
+    """Messages: one instance at a time for each correlation key."""
 
 
 class DefinitionSubmitted(msgspec.Struct, frozen=True, gc=False):

@@ -276,6 +276,8 @@ class EventTriggered(msgspec.Struct, frozen=True, gc=False):
     """Timers that come again and again: how many further due times had passed."""
     next_due: int = 0
     """Timers that are waited for again: when it is due next, in ms since 1970."""
+    single: str = ""
+    """Of a start: the channel that is told when the instance lives no longer."""
 
 
 class ErrorOccurred(msgspec.Struct, frozen=True, gc=False):

@@ -36,6 +36,7 @@ from connectors.client.outcomes import Outcomes, Publication, Waiting, publicati
 from connectors.client.replies import ReplyListener
 from connectors.client.sender import ANSWER_SECONDS
 from connectors.client.sender import Answer as Answer  # noqa: PLC0414 - for the outside
+from connectors.client.stalls import StallCommands
 from schemas import commands as c
 from schemas.codec import encode
 from schemas.envelope import Context, Envelope
@@ -64,7 +65,14 @@ class _Waiting(msgspec.Struct):
     sent: float
 
 
-class Client(ActivityTypeCommands, ApprovalCommands, ByHand, DefinitionCommands, LockCommands):
+class Client(
+    ActivityTypeCommands,
+    ApprovalCommands,
+    ByHand,
+    DefinitionCommands,
+    LockCommands,
+    StallCommands,
+):
     """Sends commands and waits for replies; thread-safe."""
 
     def __init__(self, settings: KafkaSettings, *, window: int = 1_000) -> None:

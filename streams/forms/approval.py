@@ -7,6 +7,7 @@ from typing import Any
 from streams.domain.net.approval import OUTCOMES, Approval, Escalation
 from streams.domain.net.expression import Expression
 from streams.forms.build_parts import expressions, optional
+from streams.forms.lock import locking, plain_lock
 from streams.forms.shape_approval import ApprovalShape, EscalationShape
 from streams.forms.write_parts import given, seconds, source, sources
 
@@ -29,6 +30,7 @@ def build_approval(shape: ApprovalShape) -> Approval:
         shape.result_path,
         expressions(shape.output),
         shape.compensate_with,
+        locking(shape.lock),
     )
 
 
@@ -61,6 +63,7 @@ def write_approval(kind: Approval) -> dict[str, Any]:
             result_path=kind.result_path,
             output=sources(kind.output),
             compensate_with=kind.compensate_with,
+            lock=plain_lock(kind.lock),
         ),
         # An empty schema is a form too: any value fits it.
         **({} if kind.form is None else {"form": kind.form}),

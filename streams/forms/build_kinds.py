@@ -8,7 +8,6 @@ from typing import Final
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.escalation import EscalationTrigger
-from streams.domain.net.locking import Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -47,6 +46,7 @@ from streams.forms.build_parts import (
     schemas,
     variables,
 )
+from streams.forms.lock import locking
 from streams.forms.shape_approval import ApprovalShape
 from streams.forms.shape_base import NodeShape
 from streams.forms.shape_device import TESTS, DeviceKeys
@@ -66,7 +66,6 @@ from streams.forms.shape_nodes import (
     ExclusiveShape,
     InclusiveShape,
     JoinShape,
-    LockShape,
     ParallelShape,
     ScopeShape,
 )
@@ -112,6 +111,7 @@ def _(shape: ActivityShape) -> NodeKind:
         recovery(shape.on_failure),
         shape.compensate_with,
         output_schema=shape.output_schema,
+        lock=locking(shape.lock),
     )
 
 
@@ -130,7 +130,8 @@ def _(shape: StartShape) -> NodeKind:
     elif shape.condition is not None:
         waits = ConditionTrigger(shape.condition)
     output = expressions(shape.output)
-    return Start(waits, shape.result_path, output, shape.missed, shape.interrupting)
+    path, missed = shape.result_path, shape.missed
+    return Start(waits, path, output, missed, shape.interrupting, shape.single)
 
 
 @kind_of.register
@@ -204,14 +205,8 @@ def _(shape: CallShape) -> NodeKind:
         recovery(shape.on_failure),
         shape.compensate_with,
         None if shape.retry is None else retry(shape.retry),
+        locking(shape.lock),
     )
-
-
-def locking(shape: LockShape | None) -> Locking | None:
-    """Return the lock that a scope holds."""
-    if shape is None:
-        return None
-    return Locking(Expression(shape.name), optional(shape.ttl), optional(shape.wait), shape.token)
 
 
 def trigger(shape: BoundaryShape) -> Trigger:

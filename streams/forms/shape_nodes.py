@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from streams.domain.net.locking import FENCE
 from streams.domain.net.version_ranges import bounds_of
 from streams.forms.shape_base import (
     Duration,
@@ -105,15 +104,6 @@ class CallShape(RepeatedShape):
         return text
 
 
-class LockShape(Shape):
-    """`lock:` of a scope; its times may be expressions."""
-
-    name: Any
-    ttl: Any = None
-    wait: Any = None
-    token: str = Field(default=FENCE, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-
-
 class ScopeShape(RepeatedShape):
     """`type: scope`; its nodes and flows are unfolded into the definition's."""
 
@@ -122,10 +112,4 @@ class ScopeShape(RepeatedShape):
     input: dict[str, Any] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
     compensate_with: str = ""
-    lock: LockShape | None = None
     event: bool = False
-
-    @field_validator("lock", mode="before")
-    @classmethod
-    def _named(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from streams.domain.net.repeat import WINDOW_MAX
+from streams.forms.lock import Lock
 from streams.forms.shape_base import NodeShape, Shape
 
 
@@ -80,8 +81,9 @@ class LoopShape(Shape):
 
 
 class RepeatedShape(NodeShape):
-    """A node that may be run several times."""
+    """A node that may be run several times, and hold a lock."""
 
+    lock: Lock = None
     each: EachShape | None = None
     loop: LoopShape | None = None
 

@@ -27,6 +27,7 @@ class StartShape(MomentShape, DeviceKeys):
     key: Any = ""
     interrupting: bool = True
     missed: Literal["once", "each", "skip"] = "once"
+    single: bool = False
     result_path: str = ""
     output: dict[str, Any] = Field(default_factory=dict)
 
@@ -48,6 +49,8 @@ class StartShape(MomentShape, DeviceKeys):
             raise ValueError("`zone` and `missed` belong to a timer")
         if self.message is None and self.key != "":
             raise ValueError("only a message has a key")
+        if self.message is None and self.single:
+            raise ValueError("`single` belongs to a message: one instance at a time for each key")
         if self.error is not None and not self.interrupting:
             raise ValueError("an error always interrupts: leave out `interrupting`")
         if not triggers and (self.result_path or self.output):

@@ -9,7 +9,6 @@ from streams.domain.net.approval import Approval
 from streams.domain.net.condition import ConditionTrigger
 from streams.domain.net.device import DeviceTrigger
 from streams.domain.net.escalation import EscalationTrigger
-from streams.domain.net.locking import FENCE, Locking
 from streams.domain.net.model import (
     Activity,
     Boundary,
@@ -35,6 +34,7 @@ from streams.domain.net.model import (
 from streams.domain.net.timing import timing_of
 from streams.forms.approval import write_approval
 from streams.forms.build_kinds import ALL, ANY_ERROR
+from streams.forms.lock import plain_lock
 from streams.forms.write_parts import (
     given,
     recovery,
@@ -77,6 +77,7 @@ def _(kind: Activity) -> dict[str, Any]:
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
             compensate_with=kind.compensate_with,
+            lock=plain_lock(kind.lock),
         ),
         **there(output_schema=kind.output_schema),
     }
@@ -90,7 +91,7 @@ def _(kind: Start) -> dict[str, Any]:
     waits = {} if kind.trigger is None else trigger(kind.trigger)
     mapping = given(result_path=kind.result_path, output=sources(kind.output))
     missed = given(missed=kind.missed if kind.missed != "once" else None)
-    missed |= given(interrupting=None if kind.interrupting else False)
+    missed |= given(interrupting=None if kind.interrupting else False, single=kind.single or None)
     return {"type": "start", **waits, **missed, **mapping}
 
 
@@ -113,6 +114,7 @@ def _(kind: Call) -> dict[str, Any]:
             retry=None if kind.retry is None else retry(kind.retry),
             on_failure=recovery(kind.on_failure),
             compensate_with=kind.compensate_with,
+            lock=plain_lock(kind.lock),
         ),
     }
 
@@ -158,7 +160,7 @@ def _(kind: Scope) -> dict[str, Any]:
     own = variables(kind)
     mappings = {"input": sources(kind.input), "output": sources(kind.output)}
     undo = kind.compensate_with
-    rest = given(event=kind.event or None, lock=locking(kind.lock), compensate_with=undo)
+    rest = given(event=kind.event or None, lock=plain_lock(kind.lock), compensate_with=undo)
     return {"type": "scope", **given(variables=own, **mappings), **rest}
 
 
@@ -192,14 +194,6 @@ def device(kind: DeviceTrigger) -> dict[str, Any]:
         **given(condition=condition, **{lasts: duration}),
         **given(initial=kind.initial or None),
     }
-
-
-def locking(kind: Locking | None) -> dict[str, Any] | None:
-    """Return the lock that a scope holds."""
-    if kind is None:
-        return None
-    named = kind.fence if kind.fence != FENCE else None
-    return {key: value.source for key, value in kind.values()} | there(token=named)
 
 
 def trigger(kind: Trigger) -> dict[str, Any]:

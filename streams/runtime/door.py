@@ -17,6 +17,7 @@ from schemas.ids import DEFAULT_TENANT, is_client_id, is_id, root_of, routing_ke
 from schemas.partition import partition_of
 from schemas.registry import CLIENT_COMMAND_TYPES, COMMAND_TYPES, MESSAGES, RESULT_TYPES
 from schemas.results import RecordVerdict
+from schemas.start_commands import EndSingle, StartSingle
 from schemas.telemetry import DeviceCheck, Reading
 from schemas.watch_commands import (
     LookForStarts,
@@ -50,6 +51,8 @@ _CHANNELS: Final = (
     c.BroadcastSignal,
     c.OpenSubscription,
     c.ContinueBroadcast,
+    StartSingle,
+    EndSingle,
 )
 _ANSWERS: Final = (c.CloseSubscription, c.AcceptMessage, c.RejectMessage)
 _STARTS: Final = frozenset(

@@ -35,6 +35,8 @@ from streams.runtime.store import Change, Meta, Store
 
 log = structlog.get_logger(__name__)
 ABORTS_MAX = 3
+_FORGET_MS = 1_000
+"""The finished are kept for a day: that their time is over need not be seen at once."""
 _out = tuple.__new__
 """Makes an `Out` in a third of the time that its own constructor takes."""
 Due = tuple[int, bytes]
@@ -90,6 +92,8 @@ class Shard:
         self.position = PositionRecord(POSITION_FORM, 0, 0, 0, {})
         self.meter = Meter()
         self.next_due = 0
+        self._forget_at = 0
+        """When to look again for what may be forgotten."""
 
     async def open(self) -> Recovered:
         """Become the owner: fence, catch up, take the position (faust.md's steps 1 to 4)."""
@@ -107,6 +111,7 @@ class Shard:
         self.position = recovered.position
         self.inbox.reset(self.position.inputs)
         self.next_due = self._store.next_due()
+        self._forget_at = 0
         self.meter.recoveries += 1
         self.meter.replayed += recovered.replayed
         return recovered
@@ -254,7 +259,11 @@ class Shard:
 
     def _forget(self, now: int, overlay: Overlay) -> list[Change]:
         """Return tombstones for the finished aggregates whose time is over."""
+        if now < self._forget_at:
+            return []
         expired = self._store.expired(now, self._options.timers_max)
+        if not expired:
+            self._forget_at = now + _FORGET_MS
         return [
             Change(key, None, 0, 0, 0, moment)
             for moment, key in expired

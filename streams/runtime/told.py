@@ -23,9 +23,11 @@ from schemas.commands import (
     ReturnLock,
     StartChild,
     SubscriptionClosed,
+    TriggerInstance,
 )
 from schemas.envelope import Envelope
 from schemas.ids import channel_address
+from schemas.start_commands import EndSingle
 from schemas.watch_commands import OpenWatch
 from streams.domain.protocol import Rejected, SendCommand
 
@@ -44,6 +46,10 @@ def told(body: msgspec.Struct, envelope: Envelope, refusal: Rejected) -> Iterato
     elif isinstance(body, CloseSubscription):  # What is not there is closed.
         closed = SubscriptionClosed(body.subscription)
         yield SendCommand(body.owner_type, body.owner_id, body.owner_incarnation, closed)
+    elif isinstance(body, TriggerInstance):
+        if body.single:  # What never lived must not keep others from it.
+            over = EndSingle(body.definition_id, envelope.aggregate_id)
+            yield SendCommand("channel", body.single, "", over)
     elif isinstance(body, Correlate):
         yield from _owner_gone(envelope, body, refusal)
     else:

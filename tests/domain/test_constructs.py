@@ -2,7 +2,8 @@
 
 The spec checks each step: deciding is deterministic, the events give the decided state, the state
 survives its encoding. Here: a proved definition never gets stuck, a command that comes twice has
-one effect, each token waits for something, and none is left at the end.
+one effect, each token waits for something, none is left at the end, and none is lost or made from
+nothing on the way.
 """
 
 from random import Random
@@ -10,10 +11,12 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streams.domain.net.soundness import soundness
 from streams.forms import read_definition, write_definition
 from streams.testing.all_blocks import AllBlocks, random_tree
+from streams.testing.ledger import Ledger
 from streams.testing.play import Play
 
 STEPS_MAX = 2_000
@@ -29,6 +32,17 @@ DRAWN = {
 def drawn(seed):
     random = Random(seed)
     return random, random_tree(random, random.randint(1, 3))
+
+
+def check_conservation(spec):
+    """No token is lost or made from nothing: a ledger of the events has those of every state."""
+    past, ledger = zip(spec.past, spec.times, spec.actors, strict=True), Ledger()
+    spec = replace(spec, state=None, past=(), times=(), actors=())
+    for event, now, actor in past:
+        spec = replace(spec, now=now, actor=actor).happened(event)
+        ledger.enter(event)
+        ledger.hold_against(spec.state.tokens)
+    assert not ledger.here
 
 
 def play(seed):
@@ -50,6 +64,7 @@ def play(seed):
     assert run.left_over() == []
     spec, early = run.spec, run.snapshot
     assert spec.replayed() == spec.state
+    check_conservation(spec)
     assert spec.state.status in {"Completed", "Cancelled"}
     assert (spec.state.tokens, spec.state.activities, spec.state.incidents) == ({}, {}, {})
     tail = zip(spec.past, spec.times, spec.actors, strict=True)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from schemas.approval_commands import ClaimApproval, CompleteApproval
 from schemas.commands import (
     CancelInstance,
     CompleteCall,
@@ -129,6 +130,32 @@ def test_a_child_that_fails_asks_the_boundary_of_the_whole():
     spec = spec.given(FailCall(second, "Boom", "no"))
     assert (spec.state.status, spec.state.calls) == ("Completed", {})
     assert {child_id("one", first), child_id("one", third)} <= set(cancelled(spec))
+
+
+ASKS = f"""{HEAD}
+nodes:
+  start: {{type: start, next: part}}
+  part:
+    type: approval
+    assignee: ann
+    each: {{items: "${{orders}}", as: order, collect: COLLECT}}
+    next: end
+  end: {{type: end}}
+"""
+DECISIONS = {
+    "all": [{"completed_by": "ann", "data": {}, "outcome": one} for one in ("approve", "reject")],
+    "{into: all, value: '${output.outcome}'}": ["approve", "reject"],
+    "{into: all, value: '${order + result.outcome}'}": ["aapprove", "breject"],
+}
+
+
+@pytest.mark.parametrize("collect", DECISIONS)
+def test_what_is_decided_of_each_item_is_collected(collect):
+    spec = started(ASKS.replace("COLLECT", collect), ("a", "b")).by("ann")
+    first, second = spec.state.approvals
+    for key, outcome in ((second, "reject"), (first, "approve")):
+        spec = spec.given(ClaimApproval(key), CompleteApproval(key, outcome))
+    assert (value(spec, "all"), spec.state.status) == (DECISIONS[collect], "Completed")
 
 
 def test_a_scopes_value_that_cannot_be_collected_can_be_mended_too():

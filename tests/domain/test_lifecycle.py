@@ -163,7 +163,8 @@ def test_the_table_has_every_state_and_every_command():
     to_types = {"RegisterActivityType", "RemoveActivityType"}
     of_devices = {"WatchDevice", "UnwatchDevice", "LookForStarts"}
     of_watches = {MESSAGES[body] for body in VERBS_OF_WATCHES} | of_devices
-    others = to_locks | to_types | (of_watches - set(COMMANDS))
+    of_starts = {"StartSingle", "EndSingle"}
+    others = to_locks | to_types | of_starts | (of_watches - set(COMMANDS))
     assert sorted(COMMANDS) == sorted({*COMMAND_TYPES, *RESULT_TYPES} - others)
 
 

@@ -20,10 +20,11 @@ from schemas.results import FailActivity
 from streams.domain.net.model import Version
 from streams.domain.protocol import DispatchActivity, SendCommand
 from streams.forms import prove
+from streams.forms.lock import LockShape
 from streams.forms.shape import KINDS, DefinitionShape, FlowShape, PropertyShape
 from streams.forms.shape_approval import EscalationShape
 from streams.forms.shape_base import RecoveryShape, RetryShape, VariableShape
-from streams.forms.shape_nodes import FailureShape, LockShape
+from streams.forms.shape_nodes import FailureShape
 from streams.forms.shape_repeat import CollectShape, EachShape, LoopShape
 from streams.forms.shape_wait import PartShape
 from streams.testing.spec import instance

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from schemas.commands import Correlate, RunInstance
+from schemas.commands import Correlate, LockGranted, LockLost, RunInstance
 from streams.testing.spec import instance
 from streams.testing.steps import complete, fire, waiting
 
@@ -38,3 +38,17 @@ def test_a_payment_that_never_comes_or_is_called_off_is_not_waited_for():
         spec = fire(spec)
     assert "payment" not in spec.state.tokens.values()
     assert {*waiting(spec)} == {"reminder"}
+
+
+def test_a_crane_is_moved_with_its_lock_and_a_lost_one_is_asked_about():
+    text = (NODES / "work_lock.yaml").read_text()
+    spec = instance(text).given(RunInstance("move-crane", "", b'{"crane":"c-1"}'))
+    assert (waiting(spec), [one.lock for one in spec.state.sections.values()]) == (
+        [],
+        ["crane-c-1"],
+    )
+    spec = spec.given(LockGranted("crane-c-1", 2, 77, spec.now + 60_000))
+    (activity,) = spec.state.activities.values()
+    assert json.loads(activity.input) == {"crane": "c-1", "token": 77}
+    assert complete(spec, "move").state.status == "Completed"
+    assert waiting(spec.given(LockLost("crane-c-1", 2, 77, "forced"))) == ["ask"]

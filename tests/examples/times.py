@@ -211,3 +211,56 @@ def it_looks_after_warm_open_and_silent_freezers(play):
     for name, history in (("warm", warm), ("door", door), ("silent", silent)):
         words = f"started, {name} triggered, look scheduled, look completed, completed"
         assert history == split(words)
+
+
+ASKED = """
+    started, ask scheduled, ask completed, payment awaited, remind awaited, too_late awaited,
+    called_off awaited"""
+REMINDED = "remind triggered, reminder scheduled, reminder completed"
+
+
+@scene("nodes/patience", first=True)
+def it_ships_what_is_paid_when_the_van_is_here(play):
+    play.runs(order="p-1")
+    play.works("ask")
+    play.client.publish_message("paid", "p-1", {"eur": 5})
+    play.sees("now awaited")
+    play.client.broadcast_signal("van-is-here")
+    play.works("pack")
+    play.ends(
+        "completed",
+        f"""
+        {ASKED}, payment triggered, ship scheduled, now awaited, now triggered,
+        pack scheduled, pack completed, completed
+        """,
+        {"paid": {"eur": 5}},
+    )
+
+
+@scene("nodes/patience")
+def it_is_called_off_after_a_reminder(play):
+    play.runs(order="p-2")
+    play.works("ask")
+    play.later(days=1)
+    play.works("reminder")
+    play.client.publish_message("called-off", "p-2")
+    play.ends("completed", f"{ASKED}, {REMINDED}, called_off triggered, completed")
+
+
+@scene("nodes/patience")
+def it_is_given_up_after_a_week_of_reminders(play):
+    play.runs(order="p-3")
+    play.works("ask")
+    for _ in range(6):
+        play.later(days=1)
+        play.works("reminder")
+    play.later(days=1)
+    play.sees("too_late triggered")
+    play.works("reminder")
+    play.ends(
+        "completed",
+        f"""
+        {ASKED}, {", ".join([REMINDED] * 6)}, remind triggered, reminder scheduled,
+        too_late triggered, reminder completed, completed
+        """,
+    )

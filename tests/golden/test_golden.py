@@ -42,6 +42,7 @@ from schemas.events import ActivityCancelled, CompensationStarted
 from schemas.registry import EVENT_TYPES
 from schemas.restart_commands import RestartFailed
 from schemas.results import CompleteActivity, FailActivity, RecordVerdict, ReportActivityStarted
+from schemas.start_commands import EndSingle, StartSingle
 from schemas.telemetry import Reading
 from streams.domain.definition.state import source_hash
 from streams.testing.spec import activity_type, channel, definition, device, instance, lock
@@ -145,6 +146,11 @@ def repeated(count):
     return instance(REPEATED).given(*spec.given(*worked).past[:count])
 
 
+STARTED = """
+id: flow
+version: 1.0.0
+nodes: {paid: {type: start, message: paid, single: true, next: end}, end: {type: end}}
+"""
 WATCHED = """
 id: watched
 version: 1.0.0
@@ -188,6 +194,14 @@ def offered():
         PublishMessage("paid", "7", "m1", b'{"amount":5}', 60_000),
         PublishMessage("paid", "7", "m2", b"2", 60_000),
     )
+
+
+def single():
+    """A message starts an instance, which ends: the one that waited is offered to nobody here."""
+    publish = [PublishMessage("paid", "", name, b"1", 60_000) for name in ("m1", "m2")]
+    asked = channel("message:paid", STARTED).given(*publish)
+    start = StartSingle("flow", "", 2, "m1", "flow.1", "1.0.0", "paid")
+    return asked.given(start, EndSingle("flow", "flow.1"))
 
 
 def listening():
@@ -324,6 +338,7 @@ HISTORIES = {
         .later(50)
         .given(FireTimer(0))
     ),
+    "single.ended": single,
     "signal.broadcast": lambda: listening().given(BroadcastSignal("evening", "s1", b"1")),
     "definition.refused": lambda: definition("flow").given(PublishDefinition(SOURCE), verdict()),
     "definition.deleted": lambda: definition("flow", SOURCE).given(

@@ -91,6 +91,8 @@ def kept(now, before):
     """Return `now` without the fields that `before` did not have."""
     if isinstance(now, dict) and isinstance(before, dict):
         return {key: kept(value, before[key]) for key, value in now.items() if key in before}
+    if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        return [kept(*pair) for pair in zip(now, before, strict=True)]
     return now
 
 

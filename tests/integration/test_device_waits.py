@@ -78,6 +78,7 @@ def triggered(stream, count):
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_each_crossing_starts_an_instance_and_so_does_silence(client, engine, settings_of, names):
     servers = settings_of().kafka_bootstrap_servers
     stream = EventStream(settings_of(), beginning=True)

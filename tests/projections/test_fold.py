@@ -29,7 +29,15 @@ SPREAD = (
 )
 
 
-OTHERS = ("watch.", "activity_type.", "definition.", "message.", "signal.", "subscription.")
+OTHERS = (
+    "watch.",
+    "activity_type.",
+    "definition.",
+    "message.",
+    "signal.",
+    "subscription.",
+    "single.",
+)
 FOLDED = [name for name in EVENT_TYPES if not name.startswith(OTHERS)]
 
 

@@ -20,7 +20,7 @@ from schemas.registry import BODIES, EVENT_TYPES
 STARTED = e.WorkflowStarted("hello", "1.0.0", {"who": b'"x"'}, metadata=b'{"order":7}')
 
 
-CHANNEL = {"message", "signal", "subscription", "watch"}
+CHANNEL = {"message", "signal", "subscription", "watch", "single"}
 """What channels, and the watches of devices, tell of: the history alone shows it."""
 
 
@@ -33,7 +33,7 @@ def shown(reader, name="i1", tenant="default"):
 
 
 def test_every_event_type_is_read_by_the_history_and_by_the_view_of_its_aggregate():
-    names = ["instances", "history", "definitions", "locks", "approvals"]
+    names = ["instances", "history", "definitions", "locks", "approvals", "channels", "stalls"]
     assert [view.name for view in VIEWS] == names
     kinds = {"definition": "definitions", "schedule": "definitions", "lock": "locks"}
     for name in EVENT_TYPES:

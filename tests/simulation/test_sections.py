@@ -42,6 +42,21 @@ nodes:
 """
 HELD = SECTION.replace("ID", "held").replace("LOCK", "red")
 TIMED = SECTION.replace("ID", "timed").replace("LOCK", "{name: red, ttl: PT10S, wait: PT5M}")
+WORK = """
+id: work
+version: 1.0.0
+nodes:
+  start: {type: start, next: change}
+  change:
+    type: activity
+    activity_type: a
+    lock: {name: red, ttl: PT10S, wait: PT5M}
+    input: {token: "${lock_token}"}
+    retry: {fixed: {attempts: 1, delay: PT2S}}
+    next: end
+  lost: {type: boundary, on: change, error: LockLost, next: end}
+  end: {type: end}
+"""
 ENDS = (WorkflowCompleted, WorkflowFailed, WorkflowCancelled, WorkflowTerminated)
 
 
@@ -154,13 +169,13 @@ def test_one_section_runs_at_a_time_and_each_returns_its_lock(seed):
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_lock_that_is_lost_is_had_by_one_all_the_same(seed):
-    played(seed, [HELD, TIMED])
+    played(seed, [HELD, TIMED, WORK])
 
 
 def test_these_runs_meet_every_case():
     seen = set()
     for seed in range(min(SEEDS, 10)):
-        _, events = played(seed, [HELD, TIMED])
+        _, events = played(seed, [HELD, TIMED, WORK])
         seen |= {type(body) for _, body in events}
         seen |= {body.how for _, body in events if isinstance(body, SectionEnded)}
     assert {SectionAwaited, SectionLocked, "expired", WorkflowCancelled, WorkflowTerminated} <= seen

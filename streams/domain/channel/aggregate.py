@@ -8,9 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from schemas import commands as c
+from schemas.start_commands import EndSingle, StartSingle
 from streams.domain.channel import state as s
 from streams.domain.channel.evolve import evolve
 from streams.domain.channel.publish import decide_broadcast, decide_continue, decide_publish
+from streams.domain.channel.single import decide_end_single, decide_single
 from streams.domain.channel.state import ChannelState
 from streams.domain.channel.subscribe import (
     decide_accept,
@@ -48,6 +50,8 @@ VERBS: Final[dict[type[msgspec.Struct], Callable[[Any, Any, Decision], Outcome]]
     c.CloseSubscription: decide_close,
     c.AcceptMessage: decide_accept,
     c.RejectMessage: decide_reject,
+    StartSingle: decide_single,
+    EndSingle: decide_end_single,
     c.ContinueBroadcast: decide_continue,
     c.FireTimer: decide_fire,
     c.RetryIncident: decide_retry,

@@ -129,7 +129,14 @@ def _correlated(state: ChannelState, event: e.MessageCorrelated, _: EventPlace) 
         _forgiven(messages, ref)
     else:
         subscriptions[ref] = _next(subscriptions[ref])
-    return _offer(replace(state, subscriptions=subscriptions, messages=messages), event.offers)
+    singles = {**state.singles, event.owner_id: event.single} if event.single else state.singles
+    after = replace(state, subscriptions=subscriptions, messages=messages, singles=singles)
+    return _offer(after, event.offers)
+
+
+def _single_ended(state: ChannelState, event: e.SingleEnded, _: EventPlace) -> ChannelState:
+    rest = {name: one for name, one in state.singles.items() if name != event.definition_id}
+    return replace(state, singles=rest)
 
 
 def _rejected(state: ChannelState, event: e.MessageRejected, _: EventPlace) -> ChannelState:
@@ -199,6 +206,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Callable[[ChannelState, Any, EventPla
     e.MessageCorrelated: _correlated,
     e.MessageRejected: _rejected,
     e.MessageExpired: _expired,
+    e.SingleEnded: _single_ended,
     e.SignalBroadcast: _broadcast,
     e.SubscriptionOpened: _opened,
     e.SubscriptionEnded: _ended,

@@ -26,6 +26,8 @@ def start_by_message(work: Work, number: int, *, after: str = "") -> None:
     following = next((one for one in known if one > after), None)
     if following is None or _is_awaited(work, message.rejected):
         return
+    if following in work.state.singles:
+        return  # It waits for the instance that lives to end.
     asked = _opened(work, following)
     ref = _ref(work, following)
     work.emit(e.SubscriptionOpened(*asked, offers=[e.Offer(number, ref)]))

@@ -61,6 +61,8 @@ class ChannelState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Until when the hash of a message's id is remembered; oldest first."""
     incidents: dict[int, bytes] = {}
     """Commands that a defect kept from being applied, by sequence of `error.occurred`."""
+    singles: dict[str, str] = {}
+    """By definition the instance that lives, beside which it starts no other here."""
 
 
 EMPTY = ChannelState()
@@ -89,4 +91,4 @@ def is_buffered(message: Published) -> bool:
 
 def is_finished(state: ChannelState) -> bool:
     """Tell whether nothing but the remembered ids is left, which the shard keeps for a while."""
-    return not (state.subscriptions or state.messages or state.incidents)
+    return not (state.subscriptions or state.messages or state.incidents or state.singles)

@@ -13,6 +13,7 @@ from schemas.commands import (
     SubscriptionClosed,
 )
 from schemas.ids import subscription_ref
+from schemas.start_commands import StartSingle
 from streams.domain.channel.starts import end_asking, start_by_message
 from streams.domain.channel.state import DEFINITION, ChannelState, Subscription
 from streams.domain.channel.work import Work
@@ -22,7 +23,7 @@ ASK_MS_FIRST: Final = 1_000
 ASK_MS_MAX: Final = 60_000
 KINDS: Final = ("message:", "signal:")
 OWNERS: Final = ("instance",)
-OwnersCommand = OpenSubscription | CloseSubscription | AcceptMessage | RejectMessage
+OwnersCommand = OpenSubscription | CloseSubscription | AcceptMessage | RejectMessage | StartSingle
 
 
 def _ref(command: OwnersCommand) -> str:
@@ -31,7 +32,7 @@ def _ref(command: OwnersCommand) -> str:
     )
 
 
-def _owner(found: Subscription) -> tuple[str, str, str, int, str]:
+def owner_of(found: Subscription) -> tuple[str, str, str, int, str]:
     """Return the fields with which an event names a subscription."""
     return (
         found.owner_type,
@@ -97,14 +98,16 @@ def decide_close(command: CloseSubscription, state: ChannelState, ctx: Decision)
     if found.closed:
         return work.accepted()
     awaits_answer = bool(found.offers) and not found.ask_at
-    work.match(channel_events.SubscriptionEnded(*_owner(found), awaits_answer))
+    work.match(channel_events.SubscriptionEnded(*owner_of(found), awaits_answer))
     work.expire()
     if not awaits_answer:
         work.confirm(found)
     return work.accepted()
 
 
-def _asked(command: AcceptMessage | RejectMessage, state: ChannelState) -> Subscription | None:
+def asked_of(
+    command: AcceptMessage | RejectMessage | StartSingle, state: ChannelState
+) -> Subscription | None:
     """Return the subscription that an answer is of, if it is to its present offer."""
     found = state.subscriptions.get(_ref(command))
     if found is None or not found.offers:
@@ -114,21 +117,23 @@ def _asked(command: AcceptMessage | RejectMessage, state: ChannelState) -> Subsc
 
 def decide_accept(command: AcceptMessage, state: ChannelState, ctx: Decision) -> Outcome:
     """The owner took the message: no other subscription will get it."""
-    found = _asked(command, state)
+    found = asked_of(command, state)
     if found is None:
         return Accepted([], [], state)
     work = Work(state, ctx)
     work.expire()
     number = found.offers[0]
     ended = found.once or found.closed
-    work.match(channel_events.MessageCorrelated(number, command.message_id, *_owner(found), ended))
+    work.match(
+        channel_events.MessageCorrelated(number, command.message_id, *owner_of(found), ended)
+    )
     _go_on(work, _ref(command), found)
     return work.accepted()
 
 
 def decide_reject(command: RejectMessage, state: ChannelState, ctx: Decision) -> Outcome:
     """The message goes to the next subscription, is kept for one, or stays with this one."""
-    found = _asked(command, state)
+    found = asked_of(command, state)
     if found is None:
         return Accepted([], [], state)
     work = Work(state, ctx)
@@ -137,12 +142,12 @@ def decide_reject(command: RejectMessage, state: ChannelState, ctx: Decision) ->
     if not command.final and not found.closed:
         delay = min(ASK_MS_FIRST << min(found.asks, 16), ASK_MS_MAX)
         event = channel_events.MessageRejected(
-            number, command.message_id, *_owner(found), reason, ctx.now + delay
+            number, command.message_id, *owner_of(found), reason, ctx.now + delay
         )
         work.emit(event)
         return work.accepted()
     work.expire()
-    work.match(channel_events.MessageRejected(number, command.message_id, *_owner(found), reason))
+    work.match(channel_events.MessageRejected(number, command.message_id, *owner_of(found), reason))
     _ask_another(work, number, found)
     work.expire()
     _go_on(work, _ref(command), found)

@@ -99,7 +99,8 @@ def _following(
 
 
 def _kept(one: OpenStart) -> ListedStart:
-    return ListedStart(one.node, one.kind, one.name, one.due, one.schedule, one.missed)
+    due, schedule = one.due, one.schedule
+    return ListedStart(one.node, one.kind, one.name, due, schedule, one.missed, one.single)
 
 
 def _behind(version: str, ctx: Decision) -> Rejected:

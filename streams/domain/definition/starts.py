@@ -20,6 +20,7 @@ from schemas.commands import (
 from schemas.definition_events import DefinitionDeleted, DefinitionPublished, ListedStart
 from schemas.ids import channel_address
 from schemas.json_text import parse
+from schemas.start_commands import StartSingle
 from schemas.watch_commands import LookForStarts
 from streams.domain.definition.ids import begun, started_id
 from streams.domain.definition.state import DefinitionState, OpenStart
@@ -44,7 +45,7 @@ def starts_of_source(source: str, state: DefinitionState, ctx: Decision) -> list
 def _listed(node: str, start: Start, state: DefinitionState, now: int) -> ListedStart:
     kind, name = name_of(start)
     if not isinstance(start.trigger, TimerTrigger):
-        return ListedStart(node, kind, name)
+        return ListedStart(node, kind, name, single=start.single)
     for known in state.starts:
         if (known.node, known.name) == (node, name):
             # The same times as before: they go on, or what is often published would never come.
@@ -63,11 +64,14 @@ def decide_correlate(command: Correlate, state: DefinitionState, ctx: Decision) 
         reason = f"{ctx.aggregate_id} is not started by {kind} {command.name}"
         answer = RejectMessage(*owner, reason, owner_type="definition")
         return Accepted([], [SendCommand(*channel_address(channel), "", answer)], state)
+    instance = started_id(ctx.aggregate_id, channel, *_cause(start, command))
+    if start.single:  # The channel knows whether one lives that it has started before.
+        asked = StartSingle(*owner, instance, state.newest, start.node)
+        return Accepted([], [SendCommand("channel", channel, "", asked)], state)
     accept = AcceptMessage(*owner, owner_type="definition")
     run = TriggerInstance(
         ctx.aggregate_id, state.newest, start.node, kind, command.payload, command.message_id
     )
-    instance = started_id(ctx.aggregate_id, channel, *_cause(start, command))
     taken = SendCommand(*channel_address(channel), "", accept)
     effects: list[Effect] = [taken, begun(instance, run)]
     return Accepted([], effects, state)

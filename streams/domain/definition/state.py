@@ -56,6 +56,7 @@ class OpenStart(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Timers: when it is due next, ms since 1970; 0: never."""
     schedule: str = ""
     missed: str = "once"
+    single: bool = False
 
 
 class DefinitionState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -125,7 +126,8 @@ def evolve(state: DefinitionState | None, event: msgspec.Struct, at: EventPlace)
 
 
 def _open(start: ListedStart) -> OpenStart:
-    return OpenStart(start.node, start.kind, start.name, start.due, start.schedule, start.missed)
+    schedule, missed = start.schedule, start.missed
+    return OpenStart(start.node, start.kind, start.name, start.due, schedule, missed, start.single)
 
 
 def _decided(version: VersionState, status: str, verdict: str) -> VersionState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.approval_events import ApprovalEscalated
+from schemas.json_text import canonical
 from streams.domain.expressions.cel import ExpressionError
 from streams.domain.instance.approval_people import names_of, whose_of
 from streams.domain.instance.enter import incident
@@ -59,5 +60,8 @@ def _cannot(work: Work, key: int, one: OpenApproval, error: Exception) -> None:
         f"escalation {one.level + 1} of {one.node} cannot be computed: {error}: assign approval "
         f"{key} by hand, then retry this incident, which closes it"
     )
-    code = "expression_failed" if isinstance(error, ExpressionError) else "InvalidInput"
-    incident(work, one.node, 0, code, message)
+    if isinstance(error, ExpressionError):
+        seen = canonical(error.values)
+        incident(work, one.node, 0, "expression_failed", message, error.source, seen)
+        return
+    incident(work, one.node, 0, "InvalidInput", message)

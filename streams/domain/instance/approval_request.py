@@ -10,14 +10,14 @@ from streams.domain.expressions.moments import moment_ms
 from streams.domain.instance.approval_people import documents_of, whose_of
 from streams.domain.instance.limits import LimitError
 from streams.domain.instance.merging import observe
-from streams.domain.instance.variables import seen_from
+from streams.domain.instance.sections import seen_at
 from streams.domain.instance.work import Work
 from streams.domain.net.approval import Approval
 
 
 def request_approval(work: Work, node: str, kind: Approval, token: int, scope: int) -> None:
     """Ask; raises one of `enter.UNBEGUN` where a value cannot be computed or does not fit."""
-    compiled, seen = work.graph.approvals[node], seen_from(work.state, scope)
+    compiled, seen = work.graph.approvals[node], seen_at(work, node, token, scope)
 
     def value(name: str) -> Any:
         return compiled.values[name,].evaluate(seen)

@@ -24,6 +24,7 @@ from streams.domain.instance.limits import LimitError, too_large
 from streams.domain.instance.merging import observe
 from streams.domain.instance.places import at, scope_of
 from streams.domain.instance.runs import is_run_of, named
+from streams.domain.instance.sections import fence, seen_at
 from streams.domain.instance.state import OpenActivity
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
@@ -53,6 +54,8 @@ def enter(work: Work, node: str, token: int) -> None:
         return
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
+        if node in work.graph.locks and fence(work, node, token, scope) is None:
+            return
         events = []
         if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
             events = events_on(work, node, token, scope)
@@ -78,6 +81,8 @@ def enter_activity(work: Work, node: str, kind: Activity, token: int) -> None:
     """Hand an activity to its queue, and begin to wait for its boundary events."""
     scope = scope_of(work.state.tokens.get(token, ""))
     try:
+        if kind.lock is not None and fence(work, node, token, scope) is None:
+            return
         events = []
         if node in work.graph.boundaries and not is_run_of(work.state, node, scope):
             events = events_on(work, node, token, scope)
@@ -160,8 +165,10 @@ def _activity(work: Work, node: str, kind: Activity, token: int, scope: int) -> 
             f"{kind.queue}`, then retry this incident",
         )
         return
-    state = work.state
-    given = work.graph.inputs[node].json(seen_from(state, scope) if scope else state.variables)
+    seen = work.state.variables
+    if scope or kind.lock is not None:
+        seen = seen_at(work, node, token, scope)
+    given = work.graph.inputs[node].json(seen)
     if len(given) >= _SMALL or len(given) > work.ctx.limits.variable:
         _check_input(work, node, given)
     schedule(work, node, kind, token, work.next_sequence, 1, given)
@@ -279,7 +286,7 @@ def _call(work: Work, node: str, kind: Call, token: int, scope: int) -> None:
             f"the child's id {child[:40]}… would have {len(child)} characters, the limit is "
             f"{ID_LENGTH_MAX}: workflows call each other too deep"
         )
-    seen = seen_from(state, scope)
+    seen = seen_at(work, node, token, scope)
     variables = {name: value.json(seen) for name, value in work.graph.given[node]}
     given = object_bytes(variables)
     if len(given) > ctx.limits.state:

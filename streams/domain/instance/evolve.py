@@ -304,6 +304,8 @@ def _event_triggered(
                 met=event.kind == "condition",
             )
         changes["subscriptions"] = rest
+    if event.single:
+        changes["single"] = event.single
     return _moved(state, event.moves, at, **changes)
 
 

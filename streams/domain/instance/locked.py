@@ -35,10 +35,11 @@ def decide_granted(command: LockGranted, state: InstanceState, ctx: Decision) ->
 
 def begin_locked(work: Work) -> None:
     """Begin what got its lock while the instance was suspended."""
-    running = {scope.token for scope in work.state.scopes.values()}
-    stuck = {one.token for one in work.state.incidents.values()}
-    for opened in list(work.state.sections.values()):
-        if opened.fence and opened.token not in running | stuck:
+    state = work.state
+    begun = (state.scopes, state.activities, state.approvals, state.calls, state.incidents)
+    busy = {one.token for group in begun for one in group.values()}
+    for opened in list(state.sections.values()):
+        if opened.fence and opened.token not in busy:
             begin(work, opened.node, opened.token)
 
 

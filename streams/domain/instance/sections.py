@@ -1,4 +1,4 @@
-"""Sections that hold a lock: it is asked for first, kept while they run, returned at their end.
+"""Scopes and work that hold a lock: it is asked for first, kept while they run, then returned.
 
 The lock answers by internal commands (`streams/domain/lock/aggregate.py` has the contract; what
 the section does with the answers is in `locked.py`). That a lock is returned is `Work`'s: whatever
@@ -16,7 +16,7 @@ from streams.domain.instance.state import OpenSection
 from streams.domain.instance.variables import seen_from
 from streams.domain.instance.work import Work
 from streams.domain.net.locking import Locking
-from streams.domain.net.model import Scope
+from streams.domain.net.model import Host
 from streams.domain.protocol import SendCommand
 
 EXTENSIONS = 3
@@ -24,9 +24,9 @@ EXTENSIONS = 3
 
 
 def fence(work: Work, node: str, token: int, around: int) -> dict[str, bytes] | None:
-    """Return what a section knows of its lock; None where it has to wait for it first."""
+    """Return what a node knows of its lock; None where it has to wait for it first."""
     kind = work.graph.nodes[node].kind
-    if not isinstance(kind, Scope) or kind.lock is None:
+    if not isinstance(kind, Host) or kind.lock is None:
         return {}
     known = _fence_of(work, kind.lock, token)
     if known is None:
@@ -35,11 +35,20 @@ def fence(work: Work, node: str, token: int, around: int) -> dict[str, bytes] | 
 
 
 def _fence_of(work: Work, locking: Locking, token: int) -> dict[str, bytes] | None:
-    """Return the fencing token as the section's variable; None where it has no lock yet."""
+    """Return the fencing token by its name; None where there is no lock yet."""
     for one in work.state.sections.values():
         if one.token == token and one.fence:
             return {locking.fence: canonical(one.fence)}
     return None
+
+
+def seen_at(work: Work, node: str, token: int, scope: int) -> dict[str, bytes]:
+    """Return the variables that the input of work sees: with the fencing token of its lock."""
+    seen = seen_from(work.state, scope)
+    kind = work.graph.nodes[node].kind
+    if not isinstance(kind, Host) or kind.lock is None:
+        return seen
+    return seen | (_fence_of(work, kind.lock, token) or {})
 
 
 def _ask(work: Work, node: str, token: int, around: int) -> None:

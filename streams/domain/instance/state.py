@@ -274,6 +274,8 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """True: it has failed, and all is kept that a restart needs."""
     resting: dict[int, str] = {}
     """Place by token where a restart begins again."""
+    single: str = ""
+    """The channel that is told when the instance lives no longer; empty for none."""
 
     def children(self) -> Iterator[OpenCall]:
         """Yield the calls whose child is under way."""

@@ -52,6 +52,7 @@ def _leave_start(work: Work, command: TriggerInstance) -> None:
             payload=command.payload,
             message_id=command.message_id,
             missed=command.missed,
+            single=command.single,
         )
 
     writes = {}

@@ -10,9 +10,10 @@ from schemas.commands import CloseSubscription, DiscardCompensation, ReturnLock
 from schemas.events import EventAwaited
 from schemas.ids import channel_address
 from schemas.section_events import SectionAwaited
+from schemas.start_commands import EndSingle
 from schemas.tasks import ActivityCancellation
 from streams.domain.instance.evolve import APPLIERS, NOTHING
-from streams.domain.instance.state import InstanceState, OpenSection, OpenSubscription
+from streams.domain.instance.state import FINISHED, InstanceState, OpenSection, OpenSubscription
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import (
     Accepted,
@@ -62,6 +63,7 @@ class Work:
         "_opened",
         "_over",
         "_sections",
+        "_was_over",
         "ctx",
         "effects",
         "events",
@@ -81,6 +83,7 @@ class Work:
         self.going_on: tuple[int, ...] = ()
         """The iterations whose runs are being begun."""
         self._over: tuple[int, ...] = ()
+        self._was_over = False
         self._children: frozenset[str] = _NOBODY
         self._opened: dict[int, OpenSubscription] = _NOTHING
         self._sections: dict[int, OpenSection] = _NOTHING
@@ -94,6 +97,8 @@ class Work:
         self._incarnation = state.incarnation
         self._opened, self._sections = state.subscriptions, state.sections
         self.graph = _graph(state, ctx)
+        if state.single:
+            self._was_over = state.status in FINISHED
         if state.completions or state.rollbacks:
             self._children = _children(state)
 
@@ -177,6 +182,10 @@ class Work:
         """Return what was decided."""
         if self._opened:
             self._close_subscriptions()
+        state = self.state
+        if state is not None and state.single and state.status in FINISHED and not self._was_over:
+            over = EndSingle(state.definition_id, self.ctx.aggregate_id)
+            self.tell_channel(state.single, over)
         if self._sections:
             self._return_locks()
         if self._children:

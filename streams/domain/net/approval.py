@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.domain.net.expression import Expression
+from streams.domain.net.locking import Locking
 
 OUTCOMES: Final = ("approve", "reject")
 """Where the author names none."""
@@ -63,6 +64,8 @@ class Approval(msgspec.Struct, frozen=True, gc=False, tag="approval"):
     """Output mapping; the decision is seen as `output`: `outcome`, `data`, `completed_by`."""
     compensate_with: str = ""
     """The node that undoes what was decided."""
+    lock: Locking | None = None
+    """Held until it is decided."""
 
 
 def values_of(kind: Approval) -> Iterator[tuple[Path, Expression]]:

@@ -152,7 +152,7 @@ class Graph:
         """Nodes at which a token rests; of these, those that it may leave at once."""
         self.straight = self._straight_ways()
         self.locks: dict[str, dict[str, Value]] = {}
-        """What is computed of the locks of sections: name, time to live, wait."""
+        """What is computed of the locks of scopes and of work: name, time to live, wait."""
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Mapping] = {}
         self.given: dict[str, tuple[tuple[str, Value], ...]] = {}
@@ -317,7 +317,7 @@ class Graph:
             self.messages[name] = self._value(kind.error.message, f"node {name}", node.scope)
         elif isinstance(kind, Throw):
             self.inputs[name] = self._value(kind.payload, f"node {name}: payload", node.scope)
-        if isinstance(kind, Scope) and kind.lock is not None:
+        if isinstance(kind, Host) and kind.lock is not None:
             self.locks[name] = {
                 key: self._value(value, f"node {name}: lock {key}", node.scope)
                 for key, value in kind.lock.values()

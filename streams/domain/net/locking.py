@@ -1,4 +1,4 @@
-"""The lock that a section holds, as its author wrote it."""
+"""The lock that a scope or work holds, as its author wrote it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from streams.domain.net.expression import Expression
 from streams.domain.net.problem import Problems, StructureProblem
 
 FENCE = "lock_token"
-"""The local variable that has the fencing token, where the author names no other."""
+"""The name that has the fencing token, where the author says no other."""
 
 
 class Locking(msgspec.Struct, frozen=True, gc=False):
-    """A lock that is acquired before a section begins, and returned when it ends in any way."""
+    """A lock that is acquired before a node begins, and returned when it ends in any way."""
 
     name: Expression
     ttl: Expression | None = None

@@ -123,6 +123,8 @@ class Activity(msgspec.Struct, frozen=True, gc=False, tag="activity"):
     """The node that undoes it when it is done; empty for none."""
     output_schema: Any = None
     """JSON Schema of what the worker returns; None for anything."""
+    lock: Locking | None = None
+    """Held while it is at work, over all its attempts."""
 
 
 class ExclusiveGateway(msgspec.Struct, frozen=True, gc=False, tag="exclusive"):
@@ -187,6 +189,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, tag="call"):
 
     The definition's default is for activities: a child has retries of its own.
     """
+    lock: Locking | None = None
+    """Held while children of it run."""
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False, tag="scope"):
@@ -274,6 +278,8 @@ class Start(msgspec.Struct, frozen=True, gc=False, tag="start"):
     """Timers: whether due times that the engine slept through come together, one by one, never."""
     interrupting: bool = True
     """Of an event sub-process: whether all else in the scope around is stopped."""
+    single: bool = False
+    """Of a workflow, by a message: one instance at a time for each correlation key."""
 
 
 class Catch(msgspec.Struct, frozen=True, gc=False, tag="catch"):

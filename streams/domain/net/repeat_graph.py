@@ -8,6 +8,7 @@ from typing import Any, Final
 from schemas.json_text import canonical
 from streams.domain.expressions.cel import CompileError, Program, compile_cel
 from streams.domain.expressions.values import Value, compile_value
+from streams.domain.net.approval import Approval
 from streams.domain.net.model import Activity, Call, Definition, Node, Scope
 from streams.domain.net.repeat import Each, Loop, Repeat
 from streams.domain.net.scopes import declared_in
@@ -39,7 +40,7 @@ class Repeated:
         """Runs at once."""
         self.path: tuple[str, ...] = ()
         """Path of the variable that takes the result of a run; empty for a scope."""
-        if isinstance(node.kind, Activity | Call):
+        if isinstance(node.kind, Activity | Approval | Call):
             self.path = tuple((node.kind.result_path or "result").split("."))
         self.result = ""
         """Local variable of each run that takes its result; empty where it has none."""

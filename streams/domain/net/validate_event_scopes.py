@@ -84,6 +84,9 @@ def event_start_problems(definition: Definition, scope: str, names: list[str]) -
 
 
 def _words(here: tuple[str, str], kind: Start) -> Problems:
+    if kind.single:
+        message = "`single` is of what starts a workflow: an event sub-process ends with its scope"
+        return [StructureProblem((*here, "single"), message)]
     if isinstance(kind.trigger, ErrorTrigger) and not kind.interrupting:
         return [StructureProblem(here, "an error always interrupts: leave out `interrupting`")]
     again = isinstance(kind.trigger, TimerTrigger) and bool(kind.trigger.cycle or kind.trigger.cron)

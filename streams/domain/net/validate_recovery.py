@@ -64,6 +64,8 @@ def _wrong(
         )
     if undo.kind.output or undo.kind.result_path:
         return f"the result of {name} goes nowhere: a compensation activity has no output"
+    if undo.kind.lock is not None:
+        return f"{name} is a compensation activity and holds no lock: it must not wait for one"
     own = undo.kind.on_failure
     if name in undoing.get(name, ()) or (own is not None and own.strategy == COMPENSATE):
         return f"{name} is a compensation activity and has none of its own"

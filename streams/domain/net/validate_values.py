@@ -16,6 +16,7 @@ from streams.domain.net.model import (
     Definition,
     End,
     Expression,
+    Host,
     MessageTrigger,
     Node,
     Scope,
@@ -44,7 +45,7 @@ def value_problems(definition: Definition) -> Problems:
             found.append(StructureProblem(where, str(error)))
     for node in definition.nodes.values():
         found.extend(timing_problems(node.id, node.kind))
-        if isinstance(node.kind, Scope):
+        if isinstance(node.kind, Host):
             found.extend(locking_problems(("nodes", node.id), node.kind.lock))
         found.extend(wait_problems(node))
     return found
@@ -66,7 +67,7 @@ def expressions_of(definition: Definition) -> Iterator[tuple[Where, Expression, 
 
 def _lock_values(kind: object) -> Iterator[tuple[Where, Expression]]:
     """Iterate over what is computed of a section's lock."""
-    if isinstance(kind, Scope) and kind.lock is not None:
+    if isinstance(kind, Host) and kind.lock is not None:
         yield from ((("lock", key), value) for key, value in kind.lock.values())
 
 
