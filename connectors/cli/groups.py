@@ -29,12 +29,21 @@ WithOption = Annotated[
 
 
 def groups_of(sources: Iterable[Sound]) -> list[list[Sound]]:
-    """Return those that call each other or speak with each other, each of them once."""
+    """Return those that call each other or speak with each other, each of them once.
+
+    Raises:
+        typer.BadParameter: two versions of one definition would be published together.
+    """
     groups: list[list[Sound]] = []
     for one in sources:
         near = [group for group in groups if any(_are_near(one, other) for other in group)]
         far = [group for group in groups if group not in near]
         groups = [*far, [*(other for group in near for other in group), one]]
+    for group in groups:
+        ids = [definition.id for _, _, definition in group]
+        twice = next((name for name in ids if ids.count(name) > 1), "")
+        if twice:
+            raise typer.BadParameter(f"two versions of {twice} together: publish them in turn")
     return groups
 
 
