@@ -115,14 +115,14 @@ class Play:
         state = self.spec.state
         open_now = [key for key, one in state.activities.items() if not one.retry_at]
         failing = [key for key in open_now if self._may_fail(key)]
-        kinds = {one.kind: one.channel for one in state.subscriptions.values()}
+        channels = sorted({one.channel for one in state.subscriptions.values()})
         can = {
             "complete": open_now,
             "fail": [] if gently else failing,
             "call": list(state.calls),
             "approve": list(state.approvals),
-            "publish": ["message"] * ("message" in kinds),
-            "ring": ["signal"] * ("signal" in kinds),
+            "publish": [name for name in channels if name.startswith("message:")],
+            "ring": ["now"] * ("signal:bell" in channels),
             "wait": self._due(),
             "resume": ["now"] * (state.status == "Suspended"),
             "suspend": ["now"] * (state.status == "Running" and not gently),
@@ -209,9 +209,11 @@ class Play:
         self._do(ClaimApproval(key))
         self._do(CompleteApproval(key, "approve"))
 
-    def _publish(self, _: list[str]) -> None:
-        name = f"m{len(self.spec.past)}"
-        self._tell("channel", "message:news:k", PublishMessage("news", "k", name, b"1"))
+    def _publish(self, channels: list[str]) -> None:
+        channel = self._choose(channels)
+        _, name, key = channel.split(":")
+        message = f"m{len(self.spec.past)}"
+        self._tell("channel", channel, PublishMessage(name, key, message, b"1"))
 
     def _ring(self, _: list[str]) -> None:
         self._tell("channel", "signal:bell", BroadcastSignal("bell", f"s{len(self.spec.past)}"))
