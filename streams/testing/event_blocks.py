@@ -3,7 +3,9 @@
 Two activities, a catch, a timer and a combined wait with a boundary event: `("host", host,
 event, stops)`. A scope with one: `("around", block, event, stops)`. A scope with an event
 sub-process: `("event_scope", block, event, stops)`. A timer that waits for the first of several
-times: `("cycle",)` and `("cron",)`.
+times: `("cycle",)` and `("cron",)`. `("any",)` waits for one of all that a wait can say;
+`("items",)` works for each item of a list; `("kept", block)` holds a lock that must be extended,
+and is lost in a long suspension.
 
 An event's message is not the one that a catch waits for: a message goes to one of those who wait,
 so that an event that comes again and again could take every one.
@@ -17,9 +19,28 @@ from typing import Any, Final
 from streams.testing.all_blocks import AllBlocks, random_tree
 from streams.testing.blocks import Block, Ends
 
+
+def _news(name: str) -> dict[str, str]:
+    return {"name": name, "message": "news", "key": "k"}
+
+
 _SINGLE: Final[dict[str, dict[str, Any]]] = {
     "cycle": {"type": "timer", "cycle": "R3/PT5S"},
     "cron": {"type": "timer", "cron": "*/5 * * * *"},
+    "any": {
+        "type": "wait",
+        "any": [
+            {"all": [_news("a"), {"name": "b", "duration": 8}]},
+            {"sequence": [_news("c"), {"name": "d", "signal": "bell"}]},
+            {"not": {"name": "e", "signal": "bell", "within": 20}},
+            {"name": "late", "duration": 50},
+        ],
+    },
+    "items": {
+        "type": "activity",
+        "activity_type": "t",
+        "each": {"items": "${[4, 5, 6]}", "max_parallel": 2, "collect": "found"},
+    },
 }
 _HOSTS: Final[dict[str, dict[str, Any]]] = {
     "activity": {"type": "activity", "activity_type": "t", "result_path": "out"},
@@ -47,11 +68,13 @@ def event_tree(random: Random, depth: int) -> Block:
     """Return a tree at most so deep; about half of it is written here, or a join of some."""
     if not depth or random.randrange(2):
         return random_tree(random, depth)
-    kind = random.choice(("host", "around", "event_scope", "partial", *_SINGLE))
+    kind = random.choice(("host", "around", "event_scope", "partial", "kept", *_SINGLE))
     if kind in _SINGLE:
         return (kind,)
     if kind == "partial":
         return (kind, [event_tree(random, depth - 1) for _ in range(3)])
+    if kind == "kept":
+        return (kind, event_tree(random, depth - 1))
     stops = random.choice((True, False))
     if kind == "host":
         return (kind, random.choice([*_HOSTS]), random.choice([*_EVENTS]), stops)
@@ -74,6 +97,9 @@ class EventBlocks(AllBlocks):
         if kind == "around":
             part, event, stops = parts
             return self._with_event(self._within(part), event, stops=stops)
+        if kind == "kept":
+            host = self._within(parts[0], lock={"name": f"kept{len(self._nodes)}", "ttl": 9})
+            return self._merged(host, self._node(type="boundary", host=host, error="LockLost"))
         if kind == "event_scope":
             return self._event_scope(*parts)
         return super()._block(tree)

@@ -55,8 +55,6 @@ NOT_MET = {
     "CompensationDiscarded": NO_PARENT,
     "ActivityStarted": "a worker's sign of life, which the play does not give",
     "ConditionEnded": "no condition of these is ever false again",
-    "ItemsListed": "what comes several times does so by a count, not by items",
-    "SectionExtended": "no lock has a ttl",
     **dict.fromkeys(APPROVING, "who decides only claims and approves"),
 }
 """The events that no block makes, and why: whoever adds a construct adds a block, or a line."""
