@@ -229,3 +229,33 @@ def it_is_put_aside_while_another_has_the_lock(play):
         later scheduled, later completed, completed
         """,
     )
+
+
+@scene("nodes/work_lock")
+def a_crane_is_moved_at_the_second_attempt_with_the_same_token(play):
+    play.runs(crane="north")
+    play.fails("move", "Stuck", retryable=True)
+    play.works("move")
+    play.ends(
+        "completed",
+        """
+        started, move section awaited, section locked, move scheduled, move failed,
+        move scheduled, move completed, completed
+        """,
+    )
+
+
+@scene("nodes/work_lock")
+def a_crane_that_others_have_is_asked_for(play):
+    play.client.acquire_lock("crane-south", 3_600.0, "inspector")
+    play.runs(crane="south")
+    play.sees("move section awaited")
+    play.later(minutes=10)
+    play.works("ask")
+    play.ends(
+        "completed",
+        """
+        started, move section awaited, move section ended, busy triggered, ask scheduled,
+        ask completed, completed
+        """,
+    )

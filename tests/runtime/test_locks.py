@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from schemas.codec import decode, encode
 from schemas.commands import (
     AcquireLock,
-    ForceReleaseLock,
     LockGranted,
     LockRefused,
     ReleaseLock,
@@ -19,7 +18,7 @@ from schemas.commands import (
 from schemas.envelope import Envelope
 from schemas.ids import store_key
 from schemas.registry import public_type
-from streams.domain.lock.aggregate import LOCK, decide
+from streams.domain.lock.aggregate import LOCK
 from streams.runtime.ports import Out
 from streams.runtime.records import decode_state
 
@@ -222,29 +221,3 @@ def test_a_lock_that_is_taken_and_freed_in_one_batch_is_kept_for_a_whole_window(
     lab.sleep(5)
     do(lab, ReleaseLock("a"))
     assert decode_state(lab.stores[0].get(KEY)).expires == lab.now + WINDOW
-
-
-def test_a_defect_in_a_timer_stops_the_timers_of_that_lock_until_an_operator_comes(
-    lab, monkeypatch
-):
-    take(lab)
-    broken = True
-
-    def sometimes(command, *rest):
-        if broken and public_type(command) == "FireTimer":
-            raise ZeroDivisionError
-        return decide(command, *rest)
-
-    monkeypatch.setattr(type(LOCK), "decide", staticmethod(sometimes))
-    lab.sleep(1_000)
-    lab.settle()
-    assert [reason for reason, _ in lab.dead()] == ["engine_error: ZeroDivisionError: "]
-    assert decode_state(lab.stores[0].get(KEY)).next_due == 0
-    broken = False
-    take(lab, "b")
-    assert state(lab).holder.owner.name == "b", "a command finds the end of the lock by itself"
-    do(lab, ForceReleaseLock("mended"))
-    take(lab, "c", ttl=10)
-    lab.sleep(10)
-    lab.settle()
-    assert state(lab).holder is None
