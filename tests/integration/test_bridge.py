@@ -149,6 +149,7 @@ def test_comings_goings_and_device_events_reach_the_events_topic(settings, names
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_with_mqtt_away_for_a_while_both_ways_come_back(
     kafka, topic_prefix, names, own_mqtt_broker
 ):

@@ -51,6 +51,7 @@ def history(settings_of):
     return read
 
 
+@pytest.mark.slow
 def test_a_deleted_version_starts_nothing_more_and_what_runs_goes_on(
     client, engine, tidemill, history
 ):

@@ -26,6 +26,7 @@ nodes:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.kafka
 def test_a_long_list_is_whole_and_leaves_no_part_behind(client, engine, settings_of, names):
     client.publish("pauses", SOURCE)

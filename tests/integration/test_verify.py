@@ -91,6 +91,7 @@ def test_a_live_log_is_proved_while_an_engine_writes_to_it(
     assert [one.looks for one in last] == [1] * 4, "what is at rest needs one look"
 
 
+@pytest.mark.slow
 @pytest.mark.kafka
 def test_what_was_tampered_with_is_named_and_what_was_compacted_away_is_looked_up_again(
     engine, client, kafka, names, tmp_path, environment, monkeypatch
