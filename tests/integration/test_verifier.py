@@ -49,6 +49,34 @@ HELLO = """id: hello
 version: 1.0.0
 nodes: {start: {type: start, next: end}, end: {type: end}}
 """
+ASKS = """id: asks
+version: 1.0.0
+nodes:
+  start: {type: start, next: ask}
+  ask: {type: throw, message: question, key: k, next: wait}
+  wait: {type: catch, message: answer, key: k, next: end}
+  end: {type: end}
+"""
+ANSWERS = """id: answers
+version: 1.0.0
+nodes:
+  start: {type: start, next: listen}
+  listen: {type: catch, message: question, key: k, next: tell}
+  tell: {type: throw, message: answer, key: k, next: end}
+  end: {type: end}
+"""
+MUTE = """id: mute
+version: 1.0.0
+nodes:
+  start: {type: start, next: listen}
+  listen: {type: catch, message: question, key: k, next: choose}
+  choose:
+    type: exclusive
+    next: [{to: tell, when: "${n > 1}"}, {to: end, default: true}]
+  tell: {type: throw, message: answer, key: k, next: end}
+  end: {type: end}
+variables: {n: {type: integer, default: 0}}
+"""
 RUN = ["start", "check (check->a)", "a"]
 
 
@@ -190,6 +218,40 @@ def test_an_unsound_definition_is_refused_whichever_way_it_comes_and_shown_why(
         client.publish("hello", HELLO, max_states=1)
     assert raised.value.code == "soundness_unknown"
     assert client.publish("hello", HELLO).verdict == "sound"
+    assert engine.stop() == 0
+    assert audit(kafka, names, 4).faults == []
+
+
+def test_who_speaks_with_each_other_is_published_together_or_not_at_all(
+    engine, client, log, tidemill, tmp_path, kafka, names
+):
+    # Neither is refused by itself: the one waits for what the other does not always send.
+    for name, source, other in (("asks", ASKS, "mute"), ("mute", MUTE, "asks")):
+        log.send(names.commands, name, PublishDefinition(source, sound_with=[f"{other}@1.0.0"]))
+    for name in ("asks", "mute"):
+        until(lambda name=name: "definition.refused" in log.kinds(name), 60, engine.tail)
+        refused = log.events(name)[-1].body
+        assert (refused.code, refused.verdict) == ("not_sound", "unsound")
+        assert "option to complete together" in refused.message
+        assert "asks: ask → " in refused.message
+
+    # The command line sends all files of a group at once.
+    fit = [tmp_path / "asks.yaml", tmp_path / "answers.yaml"]
+    fit[0].write_text(ASKS)
+    fit[1].write_text(ANSWERS)
+    done = tidemill("definition", "publish", *map(str, fit))
+    assert done.returncode == 0, done.stderr
+    assert log.statuses("asks")[-1] == log.statuses("answers")[-1] == "published"
+
+    # One that nobody named is only warned of: the other side may follow.
+    warned = client.publish("late", MUTE.replace("id: mute", "id: late"))
+    assert (warned.verdict, "warning" in warned.message) == ("sound", True), warned
+    listed = json.loads(tidemill("definition", "list", "--json").stdout)
+    assert {one["id"]: one["warnings"] > 0 for one in listed if one["status"] == "published"} == {
+        "asks": False,
+        "answers": False,
+        "late": True,
+    }
     assert engine.stop() == 0
     assert audit(kafka, names, 4).faults == []
 
