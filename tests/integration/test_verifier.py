@@ -222,6 +222,7 @@ def test_an_unsound_definition_is_refused_whichever_way_it_comes_and_shown_why(
     assert audit(kafka, names, 4).faults == []
 
 
+@pytest.mark.slow
 def test_who_speaks_with_each_other_is_published_together_or_not_at_all(
     engine, client, log, tidemill, tmp_path, kafka, names
 ):
