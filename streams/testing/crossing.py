@@ -20,6 +20,7 @@ from streams.domain.channel.state import ChannelState
 from streams.domain.watch.aggregate import WATCH
 from streams.domain.watch.state import WatchState
 from streams.runtime.records import decode_state
+from streams.testing.committed import faults_of
 from streams.testing.stepped import Stepped
 
 KINDS: Final = ("message", "signal", "device")
@@ -182,6 +183,6 @@ class Crossing(Stepped):
     def rest(self) -> None:
         """Let all arrive that is under way, in whatever order; nothing may be wrong then."""
         self.settle()
-        assert self.faults() == []
+        assert faults_of(self) == []
         for target in (self.one, self.two, self.channel):
             assert self.waits(target) == [], f"to {target} something is under way"

@@ -17,7 +17,6 @@ from streams.domain.protocol import Limits
 from streams.runtime.inbox import COMMANDS, INPUTS, INTERNAL, RESULTS, TELEMETRY
 from streams.runtime.ports import FencedError, Out, Record
 from streams.testing.memory_store import MemoryStore
-from streams.testing.oracle import Oracle
 from streams.testing.simulated_log import Fault, Step
 from streams.testing.world import World, run
 
@@ -161,17 +160,6 @@ class Stepped(World):
         return Record(found[0].offset, found[0].timestamp, found[0].key, found[0].value)
 
     # What came of it.
-
-    def faults(self) -> list[str]:
-        """Return what does not hold of the committed events and stored states."""
-        found = []
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value or b"")
-            oracle.compare(self.stores[partition].states())
-            found += oracle.faults
-        return found
 
     def events(self, target: str) -> list[Message]:
         """Return the committed events of an aggregate."""

@@ -2,6 +2,7 @@
 
 from schemas import commands as c
 from schemas.ids import base32
+from streams.testing.committed import faults_of
 from streams.testing.stepped import Stepped
 
 CALLER = """
@@ -54,7 +55,7 @@ class Called(Stepped):
 
     def rest(self):
         self.settle()
-        assert self.faults() == []
+        assert faults_of(self) == []
         assert self.waits(self.caller) == self.waits(self.child) == []
 
     def last(self):

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from schemas import commands as c
 from schemas import events as e
-from schemas.codec import decode
 from schemas.ids import channel_id
 from schemas.json_text import canonical, parse
 from streams.domain.channel.aggregate import CHANNEL
@@ -20,7 +19,7 @@ from streams.domain.definition.aggregate import DEFINITION
 from streams.domain.device.aggregate import DEVICE
 from streams.domain.protocol import Accepted, EventPlace, Limits, Rejected, SendCommand
 from streams.domain.watch.aggregate import WATCH
-from streams.testing.oracle import Oracle
+from streams.testing.committed import events_of, oracles_of
 from streams.testing.world import World
 
 NAMES = [("paid", "7"), ("paid", ""), ("news", "ü")]
@@ -259,29 +258,17 @@ class Play(World):
         self.sleep(1_000)
         self.settle()
 
-    def oracles(self):
-        found = []
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-            oracle.compare(self.stores[partition].states())
-            found.append(oracle)
-        return found
-
     def events(self):
         """Every committed event, by aggregate."""
         found = defaultdict(list)
-        for partition in range(self.partitions):
-            for entry in self.kafka.committed(self.names.events, partition):
-                envelope, body = decode(entry.value)
-                found[envelope.aggregate_id].append((envelope, body))
+        for envelope, body in events_of(self):
+            found[envelope.aggregate_id].append((envelope, body))
         return found
 
     def channels(self):
         return {
             key.decode().removeprefix("channel/default/"): state
-            for oracle in self.oracles()
+            for oracle in oracles_of(self)
             for key, state in oracle.states().items()
             if key.startswith(b"channel/")
         }

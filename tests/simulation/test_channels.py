@@ -11,6 +11,7 @@ from schemas.registry import EVENT_TYPES
 from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.channel.evolve import evolve
 from streams.domain.protocol import EventPlace
+from streams.testing.committed import faults_of
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "150"))
 
@@ -129,7 +130,7 @@ def test_each_message_is_taken_once_or_expires_whatever_strikes(block, play):
 
 
 def check(world, seed):
-    faults = [fault for oracle in world.oracles() for fault in oracle.faults]
+    faults = faults_of(world)
     assert faults == [], f"seed {seed}"
     assert world.replies() == world.sent, f"seed {seed}: one reply for each record"
     events, held = world.events(), world.channels()

@@ -4,11 +4,10 @@ import os
 
 import pytest
 
-from schemas.codec import decode
 from schemas.commands import CancelInstance, ResumeInstance, RetryIncident, SuspendInstance
 from schemas.compensation_events import CompensationRecorded, HandlerCompleted
 from streams.domain.aggregates import AGGREGATES
-from streams.testing.oracle import Oracle
+from streams.testing.committed import events_of, oracles_of
 from streams.testing.world import World
 
 TRIP = """
@@ -46,21 +45,6 @@ SPREAD = SAGA.replace("id: saga", "id: wide").replace("trip,", "trip, placement:
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "150")) // 10
 
 
-def events_of(world):
-    for partition in range(world.partitions):
-        for entry in world.kafka.committed(world.names.events, partition):
-            yield decode(entry.value)
-
-
-def oracles_of(world):
-    for partition in range(world.partitions):
-        oracle = Oracle(partition, AGGREGATES)
-        for entry in world.kafka.committed(world.names.events, partition):
-            oracle.see(entry.value)
-        oracle.compare(world.stores[partition].states())
-        yield oracle
-
-
 def play(world):
     names = []
     for number in range(world.random.randint(1, 5)):
@@ -88,7 +72,7 @@ def finish(world):
         world.work(failures=0.0)
         world.sleep(61_000)
         world.settle()
-        oracles = list(oracles_of(world))
+        oracles = oracles_of(world)
         left = [key for oracle in oracles for key in oracle.unfinished()]
         if not left:
             return oracles
@@ -96,7 +80,7 @@ def finish(world):
             name = key.partition("/")[2].partition("/")[2]
             world.command(name, ResumeInstance())
             world.command(name, RetryIncident(0))
-    return list(oracles_of(world))
+    return oracles_of(world)
 
 
 def holds(world, seed):

@@ -6,10 +6,9 @@ import pytest
 
 from schemas import commands as c
 from schemas.channel_events import MessageCorrelated, MessagePublished
-from schemas.codec import decode
 from schemas.events import EventTriggered, WorkflowCompleted
 from schemas.json_text import canonical
-from streams.testing.oracle import Oracle
+from streams.testing.committed import proved_events, proved_states
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "60"))
@@ -51,7 +50,6 @@ class Play(World):
         ]
         self.random.shuffle(starts)
         self.starts = starts
-        self.states = {}
 
     def disturbed(self):
         for _ in range(30):
@@ -86,25 +84,13 @@ class Play(World):
             self.sleep(61_000)
         self.settle()
 
-    def committed(self):
-        found = []
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-                found.append(decode(entry.value))
-            oracle.compare(self.stores[partition].states())
-            self.states |= oracle.states()
-            assert oracle.faults == []
-        return found
-
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_message_is_taken_once_and_every_workflow_ends(seed):
     play = Play(seed)
     play.disturbed()
     play.rest()
-    events = play.committed()
+    events = proved_events(play)
     of = {
         kind: []
         for kind in (MessagePublished, MessageCorrelated, EventTriggered, WorkflowCompleted)
@@ -119,5 +105,7 @@ def test_every_message_is_taken_once_and_every_workflow_ends(seed):
     replies = [body.payload for name, body in of[EventTriggered] if body.node == "reply"]
     assert sorted(replies) == [str(n).encode() for n in range(play.pairs)]
     # What ended has closed what it waited for: no subscription is left at the signal's channel.
-    left = {key: state.subscriptions for key, state in play.states.items() if b"stop" in key}
+    left = {
+        key: state.subscriptions for key, state in proved_states(play).items() if b"stop" in key
+    }
     assert left == {b"channel/default/signal:stop": {}}

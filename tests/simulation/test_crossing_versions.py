@@ -13,6 +13,7 @@ from streams.domain.channel.aggregate import CHANNEL
 from streams.domain.definition.ids import started_id
 from streams.runtime.inbox import COMMANDS, RESULTS
 from streams.runtime.records import decode_state
+from streams.testing.committed import faults_of
 from streams.testing.simulated_log import Fault, Step
 from streams.testing.stepped import Stepped
 
@@ -59,7 +60,7 @@ class Starts(Stepped):
 
     def rest(self):
         self.settle()
-        assert self.faults() == []
+        assert faults_of(self) == []
 
     def started(self):
         """The version that was started, if one was."""

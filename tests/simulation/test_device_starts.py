@@ -8,7 +8,7 @@ import pytest
 
 from schemas import commands as c
 from schemas import watch_events as w
-from schemas.codec import decode, encode
+from schemas.codec import encode
 from schemas.definition_commands import DeleteDefinition
 from schemas.envelope import Envelope
 from schemas.events import EventTriggered, WorkflowStarted
@@ -19,8 +19,7 @@ from streams.domain.net.device_starts import is_meant
 from streams.domain.net.starts import triggered_starts
 from streams.domain.watch.aggregate import WATCH
 from streams.runtime.ports import Out
-from streams.runtime.records import decode_state
-from streams.testing.oracle import Oracle
+from streams.testing.committed import proved_events, stored_of
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "30"))
@@ -116,24 +115,6 @@ class Play(World):
             self.sleep(61_000)
             self.settle()
 
-    def committed(self):
-        """Return every event; what is stored must be what they fold to."""
-        found = []
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-                found.append(decode(entry.value))
-            oracle.compare(self.stores[partition].states())
-            assert oracle.faults == []
-        return found
-
-    def watches(self):
-        for shard in self.shards:
-            for key, record in shard.all_committed():
-                if key.startswith(b"watch/"):
-                    yield WATCH.decode(decode_state(record).domain)
-
     def standing(self):
         """Return the starts that are there now: definition, node and trigger."""
         for name in NAMES:
@@ -215,19 +196,21 @@ def played(seed):
     play.disturbed(changes=True)
     play.calm()
     play.level()
-    _, _, before = check_taken(play.committed())
+    _, _, before = check_taken(proved_events(play))
     begin = len(play.said)
     play._faults_on = True
     play.disturbed(changes=False)
     play.rest()
-    matched, answered, after = check_taken(play.committed())
+    matched, answered, after = check_taken(proved_events(play))
     found = Counter()
     for name in after.keys() - before.keys():
         found[after[name][1].definition_id, after[name][0].aggregate_id] += 1
-    nodes = {e.aggregate_id: b.node for e, b in play.committed() if isinstance(b, EventTriggered)}
+    nodes = {
+        e.aggregate_id: b.node for e, b in proved_events(play) if isinstance(b, EventTriggered)
+    }
     started = Counter((definition, nodes[name]) for definition, name in found)
     assert started == expected(play, begin)
-    for state in play.watches():
+    for state in stored_of(play, WATCH.type):
         assert state.pending == {}, "an answer is still to come"
     return play, matched, answered, after
 

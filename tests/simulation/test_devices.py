@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from schemas import commands as c
-from schemas.codec import decode, encode
+from schemas.codec import encode
 from schemas.envelope import Envelope
 from schemas.events import EventAwaited, EventTriggered
 from schemas.json_text import canonical, parse
@@ -15,8 +15,7 @@ from schemas.wait_events import WaitProgressed
 from schemas.watch_events import WatchMatched, WatchOpened
 from streams.domain.watch.aggregate import WATCH
 from streams.runtime.ports import Out
-from streams.runtime.records import decode_state
-from streams.testing.oracle import Oracle
+from streams.testing.committed import proved_events, stored_of
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "40"))
@@ -160,23 +159,6 @@ class Play(World):
             self.sleep(61_000)
             self.settle()
 
-    def committed(self):
-        found = []
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-                found.append(decode(entry.value))
-            oracle.compare(self.stores[partition].states())
-            assert oracle.faults == []
-        return found
-
-    def watches(self):
-        for shard in self.shards:
-            for key, record in shard.all_committed():
-                if key.startswith(b"watch/"):
-                    yield WATCH.decode(decode_state(record).domain)
-
 
 def check_delivery(events, seed):
     """What came about for a wait is taken once by an owner that is still there."""
@@ -227,7 +209,7 @@ def played(seed):
     play = Play(seed)
     play.disturbed()
     play.rest()
-    events = play.committed()
+    events = proved_events(play)
     check_delivery(events, seed)
     check_silences(play, events, seed)
     return play, events
@@ -250,7 +232,7 @@ def check_ends(play, events, seed):
         if not ends[e.aggregate_id]
     }
     waiting = set()
-    for state in play.watches():
+    for state in stored_of(play, WATCH.type):
         waiting |= {(w.owner_id, w.subscription) for w in state.waits.values()}
         assert state.pending == {}, f"seed {seed}: an answer is still to come"
     assert waiting == awaited, f"seed {seed}"

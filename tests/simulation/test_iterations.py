@@ -5,12 +5,10 @@ import os
 
 import pytest
 
-from schemas.codec import decode
 from schemas.commands import ResumeInstance, RetryIncident, SuspendInstance
 from schemas.events import WorkflowCompleted
 from schemas.iteration_events import ItemCompleted, ItemStarted
-from streams.domain.aggregates import AGGREGATES
-from streams.testing.oracle import Oracle
+from streams.testing.committed import events_of, oracles_of
 from streams.testing.world import World
 
 SOURCE = """
@@ -34,18 +32,8 @@ COUNT = 140
 SEEDS = max(2, int(os.environ.get("TIDEMILL_SEEDS", "150")) // 50)
 
 
-def events_of(world):
-    for partition in range(world.partitions):
-        for entry in world.kafka.committed(world.names.events, partition):
-            yield decode(entry.value).body
-
-
 def proved(world):
-    for partition in range(world.partitions):
-        oracle = Oracle(partition, AGGREGATES)
-        for entry in world.kafka.committed(world.names.events, partition):
-            oracle.see(entry.value)
-        oracle.compare(world.stores[partition].states())
+    for oracle in oracles_of(world):
         assert oracle.faults == []
         yield from oracle.unfinished()
 
@@ -71,7 +59,7 @@ def finish(world):
         world.settle()
         world.work(failures=0.0)
         world.sleep(1_000)
-        if any(isinstance(body, WorkflowCompleted) for body in events_of(world)):
+        if any(isinstance(body, WorkflowCompleted) for _, body in events_of(world)):
             return
         world.command("one", ResumeInstance())
         world.command("one", RetryIncident(0))
@@ -85,7 +73,7 @@ def test_each_item_is_done_once_whatever_strikes(seed):
     list(proved(world))
     finish(world)
     assert list(proved(world)) == []
-    bodies = list(events_of(world))
+    bodies = [body for _, body in events_of(world)]
     runs = COUNT + 3
     assert sum(isinstance(body, ItemStarted) for body in bodies) == runs
     assert sum(isinstance(body, ItemCompleted) for body in bodies) == runs

@@ -17,9 +17,8 @@ from schemas.lock_events import (
     LockRequested,
     LockRequestRefused,
 )
-from streams.app import AGGREGATES
 from streams.runtime.ports import Out
-from streams.testing.oracle import Oracle
+from streams.testing.committed import faults_of
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "150")) // 5
@@ -33,17 +32,6 @@ def committed(world, topic):
         for partition in range(world.partitions)
         for entry in world.kafka.committed(topic, partition)
     ]
-
-
-def oracles_of(world):
-    found = []
-    for partition in range(world.partitions):
-        oracle = Oracle(partition, AGGREGATES)
-        for entry in world.kafka.committed(world.names.events, partition):
-            oracle.see(entry.value)
-        oracle.compare(world.stores[partition].states())
-        found.append(oracle)
-    return found
 
 
 def tokens_known(world):
@@ -163,7 +151,7 @@ def test_locks_exclude_in_order_and_answer_everyone_whatever_strikes():
         sent = play(world)
         finish(world)
         print(f"seed {seed}")
-        faults = [fault for oracle in oracles_of(world) for fault in oracle.faults]
+        faults = faults_of(world)
         assert faults == []
         locks = watched(world)
         check_answers(world, sent, locks)

@@ -8,7 +8,6 @@ import os
 import pytest
 
 from schemas import commands as c
-from schemas.codec import decode
 from schemas.events import (
     ActivityScheduled,
     NodeExecuted,
@@ -20,7 +19,7 @@ from schemas.events import (
 )
 from schemas.lock_events import LockAcquired, LockReleased, LockRequested, LockRequestRefused
 from schemas.section_events import SectionAwaited, SectionEnded, SectionLocked
-from streams.testing.oracle import Oracle
+from streams.testing.committed import proved_events
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "60")) // 3
@@ -103,18 +102,6 @@ class Play(World):
             self.settle()
             self.sleep(1_000)
 
-    def committed(self):
-        """The events by partition, in their order."""
-        found = []
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-                found.append(decode(entry.value))
-            oracle.compare(self.stores[partition].states())
-            assert oracle.faults == []
-        return found
-
 
 def check(events, play):
     """One holder at a time, each of whom asked; at the end nobody has the lock or waits for it."""
@@ -147,7 +134,7 @@ def played(seed, sources):
     play = Play(seed, sources)
     play.disturbed()
     play.rest()
-    events = play.committed()
+    events = proved_events(play)
     check(events, play)
     return play, events
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.commands import ResumeInstance, RetryIncident, RunInstance
-from streams.domain.aggregates import AGGREGATES
-from streams.testing.oracle import Oracle
+from streams.testing.committed import oracles_of
 from streams.testing.world import World
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -18,17 +17,6 @@ SPREAD = (
     .replace("definition: hello", "definition: hello\n    placement: spread")
 )
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "150"))
-
-
-def oracles_of(world):
-    found = []
-    for partition in range(world.partitions):
-        oracle = Oracle(partition, AGGREGATES)
-        for entry in world.kafka.committed(world.names.events, partition):
-            oracle.see(entry.value)
-        oracle.compare(world.stores[partition].states())
-        found.append(oracle)
-    return found
 
 
 def play(world, *, disturb):

@@ -7,11 +7,10 @@ import pytest
 
 from schemas import channel_events as e
 from schemas import commands as c
-from schemas.codec import decode
 from schemas.definition_commands import DeleteDefinition
 from schemas.events import EventTriggered, WorkflowStarted
 from schemas.ids import channel_id
-from streams.testing.oracle import Oracle
+from streams.testing.committed import events_of, proved_states
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "30"))
@@ -77,7 +76,7 @@ class Play(World):
             self.command(*known, kind="channel")
 
     def instances(self):
-        return [envelope.aggregate_id for envelope, body in self.events() if _starts(body)]
+        return [envelope.aggregate_id for envelope, body in events_of(self) if _starts(body)]
 
     def disturbed(self):
         for _ in range(self.random.randint(10, 30)):
@@ -100,23 +99,6 @@ class Play(World):
             self.sleep(61_000)
             self.settle()
 
-    def events(self):
-        for partition in range(self.partitions):
-            for entry in self.kafka.committed(self.names.events, partition):
-                yield decode(entry.value)
-
-    def folded(self):
-        """Return the states; what is stored must be what the events fold to."""
-        found = {}
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-            oracle.compare(self.stores[partition].states())
-            assert oracle.faults == []
-            found |= oracle.states()
-        return found
-
 
 def _starts(body):
     return isinstance(body, EventTriggered) and bool(body.single)
@@ -125,7 +107,7 @@ def _starts(body):
 def check(play):
     """One lives for each key; each that the channel began was one; no message is lost."""
     begun, ended, turns, takers = {}, {}, defaultdict(list), Counter()
-    for envelope, body in play.events():
+    for envelope, body in events_of(play):
         name = envelope.aggregate_id
         if isinstance(body, WorkflowStarted) and body.definition_id == "flow":
             begun[name] = envelope.time
@@ -144,7 +126,7 @@ def check(play):
         for former, later in zip(turn[::2], turn[2::2], strict=False):
             assert ended[former] <= begun[later], "two lived at once"
     assert set(takers.values()) <= {1}
-    states = play.folded()
+    states = proved_states(play)
     left = {
         message.id
         for key, state in states.items()
@@ -172,7 +154,7 @@ def test_one_instance_lives_for_each_key_whatever_strikes(block):
         seen["left"] += left
         seen["refused"] += sum(
             isinstance(body, e.MessageRejected) and body.owner_type == "definition"
-            for _, body in play.events()
+            for _, body in events_of(play)
         )
     assert all(seen[one] for one in ("started", "left", "refused")), seen
 

@@ -7,13 +7,12 @@ import pytest
 
 from schemas import channel_events as e
 from schemas import commands as c
-from schemas.codec import decode
 from schemas.definition_commands import DeleteDefinition
 from schemas.definition_events import DefinitionDeleted, ScheduleFired
 from schemas.events import EventTriggered, WorkflowStarted
 from schemas.ids import channel_id
 from streams.domain.definition.ids import started_id
-from streams.testing.oracle import Oracle
+from streams.testing.committed import proved_events, proved_states
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "40"))
@@ -123,14 +122,8 @@ class Play(World):
 
     def committed(self):
         found = defaultdict(list)
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-                envelope, body = decode(entry.value)
-                found[type(body)].append((envelope, body))
-            oracle.compare(self.stores[partition].states())
-            assert oracle.faults == []
+        for envelope, body in proved_events(self):
+            found[type(body)].append((envelope, body))
         return found
 
 
@@ -170,7 +163,7 @@ def check(play, found):
     expired = {body.message_id for _, body in found[e.MessageExpired]}
     kept = {
         one.id
-        for key, state in states(play).items()
+        for key, state in proved_states(play).items()
         if key.startswith(b"channel/default/message:")
         for one in state.messages.values()
     }
@@ -191,16 +184,6 @@ def check_deletion(found):
         assert envelope.sequence <= after, "fired by a deleted version"
 
 
-def states(play):
-    found = {}
-    for partition in range(play.partitions):
-        oracle = Oracle(partition, play.aggregates)
-        for entry in play.kafka.committed(play.names.events, partition):
-            oracle.see(entry.value)
-        found |= oracle.states()
-    return found
-
-
 @pytest.mark.parametrize("block", range(2))
 def test_each_message_and_signal_starts_what_took_it_once_whatever_strikes(block):
     seen = Counter()
@@ -219,7 +202,7 @@ def test_each_message_and_signal_starts_what_took_it_once_whatever_strikes(block
         seen["refused"] += sum(b.owner_type == "definition" for _, b in found[e.MessageRejected])
         left = [
             one
-            for key, s in states(play).items()
+            for key, s in proved_states(play).items()
             if key.startswith(b"channel/")
             for one in s.subscriptions.values()
         ]

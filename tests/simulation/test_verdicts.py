@@ -5,9 +5,8 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.commands import PublishDefinition
 from schemas.ids import routing_key
-from streams.domain.aggregates import AGGREGATES
 from streams.runtime.ports import Out
-from streams.testing.oracle import Oracle
+from streams.testing.committed import faults_of
 from streams.testing.world import World
 from streams.verifier.court import Court
 from streams.verifier.pending import verdict_envelope
@@ -113,12 +112,7 @@ def test_each_submission_is_decided_once_whatever_strikes_engine_and_verifier(se
     world.calm()
     world.settle()
     assert decisions(world) == wanted, f"seed {seed}"
-    for partition in range(world.partitions):
-        oracle = Oracle(partition, AGGREGATES)
-        for entry in world.kafka.committed(world.names.events, partition):
-            oracle.see(entry.value)
-        oracle.compare(world.stores[partition].states())
-        assert oracle.faults == [], f"seed {seed}"
+    assert faults_of(world) == [], f"seed {seed}"
 
 
 def test_what_waits_cannot_be_started_and_what_is_refused_neither():

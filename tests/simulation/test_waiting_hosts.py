@@ -11,10 +11,9 @@ import pytest
 
 from schemas import commands as c
 from schemas.channel_events import MessageCorrelated, MessagePublished
-from schemas.codec import decode
 from schemas.events import EventTriggered, WorkflowCompleted
 from schemas.json_text import canonical
-from streams.testing.oracle import Oracle
+from streams.testing.committed import proved_events, proved_states
 from streams.testing.world import World
 
 SEEDS = int(os.environ.get("TIDEMILL_SEEDS", "60")) // 2
@@ -39,7 +38,7 @@ class Play(World):
 
     def __init__(self, seed):
         super().__init__(seed, [WAITS], partitions=1 + seed % 3)
-        self.begun, self.told, self.states = [], 0, {}
+        self.begun, self.told = [], 0
 
     def wait(self):
         self.begun.append(f"w{len(self.begun)}")
@@ -83,22 +82,12 @@ class Play(World):
             self.sleep(20_000)
         self.settle()
 
-    def committed(self):
-        for partition in range(self.partitions):
-            oracle = Oracle(partition, self.aggregates)
-            for entry in self.kafka.committed(self.names.events, partition):
-                oracle.see(entry.value)
-                yield decode(entry.value)
-            oracle.compare(self.stores[partition].states())
-            self.states |= oracle.states()
-            assert oracle.faults == []
-
 
 def played(seed):
     play = Play(seed)
     play.disturbed()
     play.rest()
-    return play, list(play.committed())
+    return play, proved_events(play)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -127,7 +116,7 @@ def _is_message(body):
 def _nothing_is_left(play, sent):
     """What nobody took is still there for the next who waits; and nobody waits any more."""
     buffered = 0
-    for key, state in play.states.items():
+    for key, state in proved_states(play).items():
         if key.startswith(b"channel/"):
             buffered += len(state.messages)
             assert state.subscriptions == {}
