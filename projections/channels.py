@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,94 +9,49 @@ from sqlalchemy import Connection, Row, select
 
 from projections.channel import CHANGES, Channel, Kept, Subscriber
 from projections.columns import text
-from projections.events import Event, refused
+from projections.events import Event
+from projections.lives import Key, Lives, key_of
 from projections.tables import channels as table
-from projections.view import upsert
 from schemas.ids import DEFAULT_TENANT
 
-Key = tuple[str, str]
-"""Tenant and id."""
 _subscribers = msgspec.json.Decoder(list[Subscriber]).decode
 _messages = msgspec.json.Decoder(list[Kept]).decode
 
 
-class Channels:
+class Channels(Lives[Channel]):
     """Implements `View`."""
 
     name = "channels"
     table = table
     handles: frozenset[type[msgspec.Struct]] = frozenset(CHANGES)
+    kind = "channel"
 
-    def __init__(self) -> None:
-        """Start with nothing in memory."""
-        self._rows: dict[Key, Channel | None] = {}
-        self._changed: set[Key] = set()
+    def find(self, connection: Connection, key: Key) -> Channel | None:
+        """Read a channel."""
+        return find_channel(connection, key[1], key[0])
 
-    def _concerns(self, event: Event) -> bool:
-        return type(event.body) in self.handles and event.envelope.aggregate_type == "channel"
+    def begin(self, event: Event) -> Channel:
+        """Return a channel where nothing has happened."""
+        tenant, channel = key_of(event)
+        name, key = "", ""
+        if "::" not in channel:  # Else the name is in a hash; a message will tell it.
+            _, name, key = f"{channel}::".split(":")[:3]
+        kind = channel.partition(":")[0]
+        return Channel(tenant, channel, event.envelope.incarnation, kind, name, key)
 
-    def load(self, connection: Connection, events: Sequence[Event]) -> None:
-        """Read the rows of these events' channels."""
-        for event in events:
-            key = event.envelope.context.tenant, event.envelope.aggregate_id
-            if self._concerns(event) and key not in self._rows:
-                self._rows[key] = find_channel(connection, key[1], key[0])
+    def change(self, row: Channel, event: Event) -> None:
+        """Apply an event to its channel."""
+        CHANGES[type(event.body)](row, event.body, event.envelope)
 
-    def on(self, event: Event) -> None:
-        """Apply one event; it must follow from the last one of its channel."""
-        if not self._concerns(event):
-            return
-        envelope = event.envelope
-        key = envelope.context.tenant, envelope.aggregate_id
-        row = self._rows[key]
-        if envelope.sequence == 1:
-            row = self._rows[key] = _begun(event, row)
-        elif row is None:
-            raise refused(event, "its channel is not in the view")
-        elif (envelope.incarnation, envelope.sequence) != (row.incarnation, row.sequence + 1):
-            place = f"{row.id}@{row.incarnation}:{row.sequence}"
-            raise refused(event, f"the view has the channel at {place}")
-        CHANGES[type(event.body)](row, event.body, envelope)
-        row.sequence, row.updated_at = envelope.sequence, envelope.time
-        row.partition, row.position = event.partition, envelope.position
-        self._changed.add(key)
-
-    def save(self, connection: Connection) -> None:
-        """Write each changed channel once."""
-        found = [self._rows[key] for key in self._changed]
-        rows = [
-            {
-                **msgspec.structs.asdict(row),
-                "waiting": len(row.subscribers),
-                "kept": len(row.messages),
-                "subscribers": text(row.subscribers),
-                "messages": text(row.messages),
-            }
-            for row in found
-            if row is not None
-        ]
-        if rows:
-            connection.execute(upsert(connection, table), rows)
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop all rows."""
-        self._rows.clear()
-        self._changed.clear()
-
-
-def _begun(event: Event, before: Channel | None) -> Channel:
-    """Return the row of a channel's first event; one that was swept begins another life."""
-    envelope = event.envelope
-    life = envelope.incarnation
-    if before is not None and (len(life), life) <= (len(before.incarnation), before.incarnation):
-        raise refused(event, f"{before.id}@{before.incarnation} began already, and is not older")
-    name, key = "", ""
-    if "::" not in envelope.aggregate_id:  # Else the name is in a hash; a message will tell it.
-        _, name, key = (envelope.aggregate_id + "::").split(":")[:3]
-    kind = envelope.aggregate_id.partition(":")[0]
-    tenant = envelope.context.tenant
-    return Channel(tenant, envelope.aggregate_id, life, kind, name, key)
+    def written(self, row: Channel) -> dict[str, Any]:
+        """Return a channel's columns."""
+        return {
+            **msgspec.structs.asdict(row),
+            "waiting": len(row.subscribers),
+            "kept": len(row.messages),
+            "subscribers": text(row.subscribers),
+            "messages": text(row.messages),
+        }
 
 
 def find_channel(

@@ -15,13 +15,11 @@ from projections.columns import text
 from projections.errors import BadTokenError
 from projections.events import Event, refused
 from projections.instance import CHANGES, Incident, Instance, change, created
+from projections.lives import Key, followed, key_of
 from projections.tables import instances as table
 from projections.view import upsert
 from schemas import events as e
 from schemas.ids import DEFAULT_TENANT
-
-Key = tuple[str, str]
-"""Tenant and id."""
 
 DELETED: Final = "Deleted"
 _SLICE: Final = 500
@@ -60,7 +58,7 @@ class Instances:
         wanted: dict[str, set[str]] = defaultdict(set)
         for event in events:
             if self._concerns(event):
-                key = _key(event)
+                key = key_of(event)
                 if key not in self._rows:
                     wanted[key[0]].add(key[1])
         for tenant, ids in wanted.items():
@@ -79,18 +77,9 @@ class Instances:
         """Apply one event; it must follow from the last one of its instance."""
         if not self._concerns(event):
             return
-        key, envelope = _key(event), event.envelope
-        row = self._rows.get(key)
-        if envelope.sequence == 1:
-            self._rows[key] = _begun(event, row)
-        elif row is None:
-            raise refused(event, "its instance is not in the view")
-        elif (envelope.incarnation, envelope.sequence) != (row.incarnation, row.sequence + 1):
-            raise refused(
-                event,
-                f"the view has the instance at {row.id}@{row.incarnation}:{row.sequence}",
-            )
-        else:
+        key = key_of(event)
+        row = self._rows[key] = followed(event, self._rows.get(key), "instance", _begun)
+        if event.envelope.sequence > 1:
             change(row, event)
         self._changed.add(key)
 
@@ -115,23 +104,12 @@ class Instances:
         self._changed.clear()
 
 
-def _key(event: Event) -> Key:
-    return event.envelope.context.tenant, event.envelope.aggregate_id
-
-
-def _begun(event: Event, before: Instance | None) -> Instance:
-    """Return the row of an instance's first event, which may take over a former life's id."""
-    if before is not None and not _newer(event.envelope.incarnation, before.incarnation):
-        raise refused(event, f"{before.id}@{before.incarnation} began already, and is not older")
+def _begun(event: Event) -> Instance:
+    """Return the row of an instance's first event."""
     row = created(event)
     if row is None:
         raise refused(event, "an instance does not begin with this event")
     return row
-
-
-def _newer(incarnation: str, other: str) -> bool:
-    """Compare start times in base 32."""
-    return (len(incarnation), incarnation) > (len(other), other)
 
 
 def _values(row: Instance) -> dict[str, Any]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, select
 
 from projections.columns import text
-from projections.events import Event, refused
+from projections.events import Event
+from projections.lives import Key, Lives, key_of
 from projections.tables import locks as table
-from projections.view import upsert
 from schemas import lock_events
 from schemas.events import ErrorOccurred, IncidentResolved
 from schemas.ids import DEFAULT_TENANT
 
 HELD, FREE = "held", "free"
-Key = tuple[str, str]
-"""Tenant and name."""
 
 
 class Waiting(msgspec.Struct):
@@ -65,7 +63,7 @@ class Lock(msgspec.Struct):
 _waiting = msgspec.json.Decoder(list[Waiting]).decode
 
 
-class Locks:
+class Locks(Lives[Lock]):
     """Implements `View`."""
 
     name = "locks"
@@ -82,71 +80,26 @@ class Locks:
         }
     )
 
-    def __init__(self) -> None:
-        """Start with nothing in memory."""
-        self._rows: dict[Key, Lock | None] = {}
-        self._changed: set[Key] = set()
+    kind = "lock"
 
-    def _concerns(self, event: Event) -> bool:
-        """Tell whether an event is of a lock: what a defect stops is told of others too."""
-        return type(event.body) in self.handles and event.envelope.aggregate_type == "lock"
+    def find(self, connection: Connection, key: Key) -> Lock | None:
+        """Read a lock."""
+        return find_lock(connection, key[1], key[0])
 
-    def load(self, connection: Connection, events: Sequence[Event]) -> None:
-        """Read the rows of these events' locks."""
-        for event in events:
-            key = event.envelope.context.tenant, event.envelope.aggregate_id
-            if self._concerns(event) and key not in self._rows:
-                self._rows[key] = find_lock(connection, key[1], key[0])
+    def begin(self, event: Event) -> Lock:
+        """Return a lock that nobody has had."""
+        owner = ("", "", "", "", 0)
+        tenant, name = key_of(event)
+        life = event.envelope.incarnation
+        return Lock(tenant, name, life, FREE, 0, *owner, 0, 0, 0, None, "", "", [], 0, 0, 0)
 
-    def on(self, event: Event) -> None:
-        """Apply one event; it must follow from the last one of its lock."""
-        if not self._concerns(event):
-            return
-        envelope = event.envelope
-        key = envelope.context.tenant, envelope.aggregate_id
-        row = self._rows[key]
-        if envelope.sequence == 1:
-            row = self._rows[key] = _begun(event, row)
-        elif row is None:
-            raise refused(event, "its lock is not in the view")
-        elif (envelope.incarnation, envelope.sequence) != (row.incarnation, row.sequence + 1):
-            place = f"{row.id}@{row.incarnation}:{row.sequence}"
-            raise refused(event, f"the view has the lock at {place}")
-        CHANGES[type(event.body)](row, event.body, envelope.time)
-        row.sequence, row.updated_at = envelope.sequence, envelope.time
-        row.partition, row.position = event.partition, envelope.position
-        self._changed.add(key)
+    def change(self, row: Lock, event: Event) -> None:
+        """Apply an event to its lock."""
+        CHANGES[type(event.body)](row, event.body, event.envelope.time)
 
-    def save(self, connection: Connection) -> None:
-        """Write each changed lock once."""
-        found = [self._rows[key] for key in self._changed]
-        rows = [
-            {**msgspec.structs.asdict(row), "waiting": text(row.waiting)}
-            for row in found
-            if row is not None
-        ]
-        if rows:
-            connection.execute(upsert(connection, table), rows)
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop all rows."""
-        self._rows.clear()
-        self._changed.clear()
-
-
-def _begun(event: Event, before: Lock | None) -> Lock:
-    """Return the row of a lock's first event, which may take over a former life's name."""
-    envelope = event.envelope
-    life = envelope.incarnation
-    if before is not None and (len(life), life) <= (
-        len(before.incarnation),
-        before.incarnation,
-    ):
-        raise refused(event, f"{before.id}@{before.incarnation} began already, and is not older")
-    tenant, name = envelope.context.tenant, envelope.aggregate_id
-    owner = ("", "", "", "", 0)
-    return Lock(tenant, name, life, FREE, 0, *owner, 0, 0, 0, None, "", "", [], 0, 0, 0)
+    def written(self, row: Lock) -> dict[str, Any]:
+        """Return a lock's columns."""
+        return {**msgspec.structs.asdict(row), "waiting": text(row.waiting)}
 
 
 def _requested(row: Lock, body: lock_events.LockRequested, time: int) -> None:
