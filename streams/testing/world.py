@@ -160,6 +160,19 @@ class World:
             self.stores[partition] = MemoryStore()
         self.shards[partition] = self._open(partition)
 
+    def go_on(self, pauses: Sequence[int], *, share: float = 1.0, restarts: float = 0.08) -> None:
+        """Let shards take a batch each, time pass, and now and then an owner change.
+
+        `share` is how likely each shard has its turn, `restarts` how likely one is taken over.
+        """
+        for partition in range(self.partitions):
+            if share == 1.0 or self.random.random() < share:
+                self.feed(partition)
+                self.step(partition)
+        self.sleep(self.random.choice(pauses))
+        if self.random.random() < restarts:
+            self.restart(self.random.randrange(self.partitions))
+
     def feed(self, partition: int) -> None:
         """Bring some committed records of each input to a shard, some of them twice."""
         shard = self.shards[partition]

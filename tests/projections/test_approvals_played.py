@@ -99,12 +99,7 @@ class Play(World):
                 if self.random.random() < 0.2:
                     body = c.CancelInstance("enough")
                 self.command(self.random.choice(self.asked), body)
-            for partition in range(self.partitions):
-                self.feed(partition)
-                self.step(partition)
-            self.sleep(self.random.choice([0, 1, 1_000, HOUR // 4]))
-            if self.random.random() < 0.06:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 1_000, HOUR // 4], restarts=0.06)
 
     def logs(self):
         return {p: self.kafka.committed(self.names.events, p) for p in range(self.partitions)}

@@ -222,13 +222,7 @@ class Play(World):
         for _ in range(self.random.randint(10, 60)):
             for _ in range(self.random.randint(0, 3)):
                 self.act()
-            for partition in range(self.partitions):
-                if self.random.random() < 0.7:
-                    self.feed(partition)
-                    self.step(partition)
-            self.sleep(self.random.choice([0, 1, 50, 800, 4_000]))
-            if self.random.random() < 0.05:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 50, 800, 4_000], share=0.7, restarts=0.05)
 
     def rest(self):
         """Nobody is suspended any more, and nothing is under way."""

@@ -63,12 +63,7 @@ class Play(World):
                 )
                 body = self.random.choice([c.SuspendInstance(), c.ResumeInstance()])
                 self.command(name, body)
-            for partition in range(self.partitions):
-                self.feed(partition)
-                self.step(partition)
-            self.sleep(self.random.choice([0, 1, 900]))
-            if self.random.random() < 0.08:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 900])
 
     def rest(self):
         self.calm()

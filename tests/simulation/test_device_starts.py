@@ -93,13 +93,7 @@ class Play(World):
                 )()
             if self.random.random() < 0.5:
                 self.verify()
-            for partition in range(self.partitions):
-                if self.random.random() < 0.7:
-                    self.feed(partition)
-                    self.step(partition)
-            self.sleep(self.random.choice([0, 1, 900, 9_000, 40_000]))
-            if self.random.random() < 0.08:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 900, 9_000, 40_000], share=0.7)
 
     def level(self):
         """Let every device be cool, and everybody know it."""

@@ -138,13 +138,7 @@ class Play(World):
         for _ in range(self.random.randint(10, 40)):
             for _ in range(self.random.randint(0, 4)):
                 self.act()
-            for partition in range(self.partitions):
-                if self.random.random() < 0.6:
-                    self.feed(partition)
-                    self.step(partition)
-            self.sleep(self.random.choice([0, 1, 900, 4_000, 30_000]))
-            if self.random.random() < 0.06:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 900, 4_000, 30_000], share=0.6, restarts=0.06)
 
     def rest(self):
         self.calm()

@@ -81,12 +81,7 @@ class Play(World):
                 self.disturb(self.random.choice(self.begun))
             if self.random.random() < 0.3:
                 self.work(failures=0.1)
-            for partition in range(self.partitions):
-                self.feed(partition)
-                self.step(partition)
-            self.sleep(self.random.choice([0, 1, 900, 4_000]))
-            if self.random.random() < 0.06:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 900, 4_000], restarts=0.06)
 
     def rest(self):
         self.calm()

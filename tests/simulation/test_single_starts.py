@@ -84,13 +84,7 @@ class Play(World):
                 self.act()
             if self.random.random() < 0.5:
                 self.verify()
-            for partition in range(self.partitions):
-                if self.random.random() < 0.7:
-                    self.feed(partition)
-                    self.step(partition)
-            self.sleep(self.random.choice([0, 1, 500, 2_500]))
-            if self.random.random() < 0.08:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 500, 2_500], share=0.7)
 
     def rest(self):
         self.calm()

@@ -107,12 +107,7 @@ class Play(World):
                 self.act()
             if self.random.random() < 0.5:
                 self.verify()
-            for partition in range(self.partitions):
-                self.feed(partition)
-                self.step(partition)
-            self.sleep(self.random.choice([0, 1, 200]))
-            if self.random.random() < 0.08:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 200])
 
     def rest(self):
         self.calm()

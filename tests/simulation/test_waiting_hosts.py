@@ -65,12 +65,7 @@ class Play(World):
             elif self.begun and what < 0.85:
                 body = self.random.choice([c.SuspendInstance(), c.ResumeInstance()])
                 self.command(self.random.choice(self.begun), body)
-            for partition in range(self.partitions):
-                self.feed(partition)
-                self.step(partition)
-            self.sleep(self.random.choice([0, 1, 900, 5_000]))
-            if self.random.random() < 0.08:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 900, 5_000])
 
     def rest(self):
         self.calm()

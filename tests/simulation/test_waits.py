@@ -65,12 +65,7 @@ class Play(World):
             elif self.random.random() < 0.3:
                 body = self.random.choice([c.SuspendInstance(), c.ResumeInstance()])
                 self.command(f"w-{self.random.randrange(self.count)}", body)
-            for partition in range(self.partitions):
-                self.feed(partition)
-                self.step(partition)
-            self.sleep(self.random.choice([0, 1, 700]))
-            if self.random.random() < 0.08:
-                self.restart(self.random.randrange(self.partitions))
+            self.go_on([0, 1, 700])
 
     def rest(self):
         self.calm()
