@@ -60,9 +60,8 @@ def _created(_: InstanceState, event: e.WorkflowCreated, at: EventPlace) -> Inst
 def _started(state: InstanceState, event: e.WorkflowStarted, at: EventPlace) -> InstanceState:
     if state.status == s.CREATED and state.sequence:
         return _moved(state, event.moves, at, status=s.RUNNING)
-    # By a copy: a new state makes a dict for each field that holds nothing.
     fresh = replace(
-        NOTHING,
+        s.NOTHING,
         status=s.RUNNING,
         sequence=at.sequence,
         incarnation=at.incarnation,
@@ -381,9 +380,7 @@ APPLIERS: Final[dict[type[msgspec.Struct], Applier]] = {
     **SECTIONS,
 }
 
-NOTHING = InstanceState(s.CREATED, 0, "")
-
 
 def evolve(state: InstanceState | None, event: msgspec.Struct, at: EventPlace) -> InstanceState:
     """Apply one event."""
-    return APPLIERS[type(event)](NOTHING if state is None else state, event, at)
+    return APPLIERS[type(event)](s.NOTHING if state is None else state, event, at)

@@ -288,7 +288,8 @@ class InstanceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
             yield from rollback.steps.values()
 
 
-_NOTHING: Final = InstanceState(CREATED, 0, "")
+NOTHING: Final = InstanceState(CREATED, 0, "")
+"""Before the first event. Others are copies of it: a new one makes a dict for each empty field."""
 encode_state = msgspec.msgpack.Encoder().encode
 decode_state = msgspec.msgpack.Decoder(InstanceState).decode
 
@@ -300,9 +301,8 @@ def remnant(state: InstanceState) -> InstanceState:
     """
     if state.restartable and state.status == FAILED:
         return state
-    # By a copy: a new state makes a dict for each field that holds nothing.
     return replace(
-        _NOTHING, status=state.status, sequence=state.sequence, incarnation=state.incarnation
+        NOTHING, status=state.status, sequence=state.sequence, incarnation=state.incarnation
     )
 
 

@@ -12,8 +12,14 @@ from schemas.ids import channel_address
 from schemas.section_events import SectionAwaited
 from schemas.start_commands import EndSingle
 from schemas.tasks import ActivityCancellation
-from streams.domain.instance.evolve import APPLIERS, NOTHING
-from streams.domain.instance.state import FINISHED, InstanceState, OpenSection, OpenSubscription
+from streams.domain.instance.evolve import APPLIERS
+from streams.domain.instance.state import (
+    FINISHED,
+    NOTHING,
+    InstanceState,
+    OpenSection,
+    OpenSubscription,
+)
 from streams.domain.net.graph import Graph, graph_of
 from streams.domain.protocol import (
     Accepted,
