@@ -15,7 +15,7 @@ from typing import Any, Final
 from schemas.commands import Correlate, RunInstance
 from schemas.json_text import canonical
 from schemas.results import CompleteActivity, FailActivity
-from streams.domain.net.model import Boundary, Definition, End
+from streams.domain.net.model import Boundary, Definition, ErrorTrigger
 from streams.domain.net.petri import Step
 from streams.domain.protocol import Accepted
 from streams.testing.spec import Spec, instance
@@ -98,9 +98,12 @@ class Staged:
         """Start it; the run is what shall happen."""
         self.definition = definition
         self._ahead = list(run)
-        self._chosen = {f.id for f in definition.flows.values() if f.condition is not None}
+        # Sorted: what wanders has to draw the same from the same seed.
+        self._chosen = sorted(flow.id for flow in definition.flows.values() if flow.condition)
+        nodes = definition.nodes.values()
+        self._events = {n.id: n.kind for n in nodes if isinstance(n.kind, Boundary)}
         self.spec: Spec = instance(source)
-        begin = canonical({"choice": dict.fromkeys(sorted(self._chosen), False)})
+        begin = canonical({"choice": dict.fromkeys(self._chosen, False)})
         self._do(RunInstance("random", "", begin))
 
     @property
@@ -149,28 +152,21 @@ class Staged:
 
     def trigger(self, event: str) -> None:
         """Let an event beside an activity come about."""
-        kind: Any = self.definition.nodes[event].kind
-        if found := self.open(kind.host):
-            state = self.spec.state
-            if event in self._errors():
-                attempt = state.activities[found[0]].attempt
-                self._do(FailActivity(found[0], attempt, event, "", retryable=False))
-                return
-            for key, one in state.subscriptions.items():
-                if one.node == event:
-                    number = f"m{len(self.spec.past)}"
-                    self._do(Correlate(key, f"signal:{event}", number, event, b"1"))
-                    return
+        kind = self._events[event]
+        state = self.spec.state
+        at_work = self.open(kind.host)
+        if at_work and isinstance(kind.trigger, ErrorTrigger):
+            attempt = state.activities[at_work[0]].attempt
+            self._do(FailActivity(at_work[0], attempt, event, "", retryable=False))
+        elif waiting := [key for key, one in state.subscriptions.items() if one.node == event]:
+            number = f"m{len(self.spec.past)}"
+            self._do(Correlate(waiting[0], f"signal:{event}", number, event, b"1"))
 
     def can(self) -> list[tuple[str, str]]:
         """Return what can happen: `finish` or `trigger`, and of which node."""
-        state = self.spec.state
-        found = [("finish", one.node) for one in state.activities.values()]
-        found += [("trigger", one.node) for one in state.subscriptions.values()]
-        at_work = {one.node for one in state.activities.values()}
-        kinds = self.definition.nodes
-        found += [("trigger", e) for e in self._errors() if kinds[e].kind.host in at_work]  # type: ignore[union-attr]
-        return sorted(set(found))
+        at_work = {one.node for one in self.spec.state.activities.values()}
+        events = [("trigger", name) for name, kind in self._events.items() if kind.host in at_work]
+        return sorted([("finish", node) for node in at_work] + events)
 
     def wander(self, random: Random, steps: int) -> None:
         """Let anything happen, so many steps at most."""
@@ -184,10 +180,9 @@ class Staged:
                 self.finish(node, {name: bool(random.randrange(2)) for name in self._chosen})
 
     def _act(self, step: Step) -> None:
-        kind = self.definition.nodes[step.node].kind
-        if isinstance(kind, Boundary):
+        if step.node in self._events:
             self.trigger(step.node)
-        elif step.node in self.definition.nodes and not isinstance(kind, End):
+        else:
             self.finish(step.node, self._choices(step))
 
     def _choices(self, now: Step | None = None) -> dict[str, bool]:
@@ -196,20 +191,12 @@ class Staged:
         for step in [*([now] if now else []), *self._ahead]:
             first.setdefault(step.node, step)
         taken = {flow for step in first.values() for flow in step.taken}
-        return {name: name in taken for name in sorted(self._chosen)}
+        return {name: name in taken for name in self._chosen}
 
     def _leads_to(self, between: str) -> str:
         return next(f.target for f in self.definition.flows.values() if f.source == between)
-
-    def _errors(self) -> list[str]:
-        nodes = self.definition.nodes.values()
-        return [n.id for n in nodes if isinstance(n.kind, Boundary) and n.id == _code(n.kind)]
 
     def _do(self, command: Any) -> None:
         decided = self.spec.when(command)
         if isinstance(decided.outcome, Accepted):
             self.spec = decided.accepted()
-
-
-def _code(kind: Boundary) -> str:
-    return str(getattr(kind.trigger, "code", ""))
