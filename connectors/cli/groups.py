@@ -10,6 +10,7 @@ import typer
 
 from connectors.cli.failures import NotFoundError
 from schemas.definitions import DefinitionRecord
+from streams.domain.definition.group import read_name
 from streams.domain.net.contacts import Contacts, contacts_of
 from streams.domain.net.model import Definition
 from streams.forms import read_definition
@@ -77,7 +78,7 @@ def named(
 
 
 def _named(text: str, ids: set[str], known: list[DefinitionRecord]) -> Sound:
-    name, _, version = text.partition("@")
+    name, version = read_name(text)
     if name in ids:
         raise typer.BadParameter(f"--with {text}: it is among the files, which is enough")
     found = [r for r in known if r.definition_id == name and version in {"", r.version}]
